@@ -1,0 +1,73 @@
+# Everything a newcomer or CI needs; each target sets up what it uses in .venv.
+#
+#   make demo        train an ordinary and an interpretable network, write demo_output/
+#   make test        all tests
+#   make lint        formatting, lint and types
+#   make tutorials   run the notebooks from top to bottom
+#   make docs        build the documentation site into site/
+#   make bench       timings against plain Keras
+#   make clean       remove .venv and everything that was built
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= demo_output
+# The tests compare the backends. This version has a CPU build; `make test TORCH=`
+# leaves torch out, and the tests that need it are skipped and say so.
+TORCH ?= torch==2.13.0
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
+# The program's own text matters here, not TensorFlow's start-up log.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help demo test lint tutorials docs bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed." \
+	    "Name one with: make PYTHON=/path/to/python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The package is installed in place, so only a change of what it needs installs again.
+$(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing keras_interp and TensorFlow into $(VENV), once: some minutes."
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(INSTALL) --quiet --editable '.[$*]'
+	@touch $@
+
+$(VENV)/.installed-backends: $(VENV)/.installed
+	$(INSTALL) --quiet --editable '.[jax]' $(TORCH)
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/keras-interp demo --out $(OUT)
+
+test: $(VENV)/.installed-dev $(VENV)/.installed-backends
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+tutorials: $(VENV)/.installed-tutorials
+	$(BIN)/python -m pytest -o addopts= -o timeout=0 \
+	  --nbmake --nbmake-timeout=900 tutorials
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+bench: $(VENV)/.installed-bench
+	@for file in benchmarks/*.py; do \
+	  echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) $(OUT) site build dist .mypy_cache .pytest_cache .ruff_cache
