@@ -1,0 +1,107 @@
+"""What a filter loss remembers of the maps that it has seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_interp.layers.filter_categories import MOMENTUM, FilterCategories, Targets
+from keras_interp.layers.label_scope import category_matrix
+from keras_interp.layers.response_levels import ResponseLevels
+from keras_interp.losses.template_scores import log_sum_exp
+
+
+class FilterStatistics(keras.layers.Layer):
+    """Running state of a layer's filter loss: target pictures, peaks, normalisers.
+
+    Build with the shape `(templates, filters)`; `templates` is None where no normaliser
+    is kept.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.categories = FilterCategories(name="filter_categories")
+        self.levels = ResponseLevels(name="response_levels")
+
+    def build(self, input_shape: tuple[int | None, int]) -> None:
+        templates, filters = input_shape
+        self.filters = filters
+        self.steps = self._state("steps", ())
+        self.peak_mean = self._state("peak_mean", (filters,))
+        self.levels.build((filters,))
+        self.log_mean_likelihood = None
+        if templates is not None:
+            self.log_mean_likelihood = self._state(
+                "log_mean_likelihood", (templates, filters)
+            )
+
+    def _state(self, name: str, shape: tuple[int, ...]) -> Any:
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer="zeros",
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            aggregation="mean",
+        )
+
+    def targets(
+        self, feature_maps: Any, peaks: Any, labels: Any, training: bool
+    ) -> Targets:
+        """Which pictures are targets of which filters, by label or by response.
+
+        Args:
+            feature_maps: Constant tensor `(batch, height, width, filters)`.
+            peaks: Tensor `(batch, filters)`, the highest activation of each map.
+            labels: Labels of the batch, or None.
+            training: Whether the running state learns from the batch.
+        """
+        if labels is None:
+            return self.levels.update(peaks, training)
+        if not self.categories.built:
+            raise ValueError(
+                f"Layer '{self.name}' was given labels but does not know how many "
+                "categories they have: pass `num_categories=` (1 for object against "
+                "background) when you make the layer."
+            )
+        categories = category_matrix(labels, self.categories.num_categories)
+        activation = ops.sum(feature_maps, axis=(1, 2))
+        return self.categories.update(activation, categories, training)
+
+    def mean_peak(self, peaks: Any, targets: Targets, training: bool) -> Any:
+        """Running mean peak of each filter on its target pictures, `(filters,)`."""
+        count = ops.sum(targets.is_target, axis=0)
+        mean = ops.sum(peaks * targets.is_target, axis=0) / ops.maximum(count, 1.0)
+        old = ops.convert_to_tensor(self.peak_mean)
+        moved = ops.where(old > 0, MOMENTUM * old + (1 - MOMENTUM) * mean, mean)
+        # A batch without a target, or with a NaN map, leaves the mean as it is.
+        new = ops.where((count > 0) & ops.isfinite(mean), moved, old)
+        if training:
+            self.peak_mean.assign(new)
+        return new
+
+    def normaliser(self, scores: Any, training: bool) -> Any:
+        """Running `log mean_x exp tr(x . T)`, `(templates, filters)`, or None.
+
+        Footnote 2 of the paper: Z_T is kept up to date with the maps that arrive. The
+        mean is kept in place of the sum, which leaves the number of maps out.
+        """
+        if self.log_mean_likelihood is None:
+            return None
+        scores = ops.stop_gradient(scores)
+        pictures = ops.maximum(ops.cast(ops.shape(scores)[0], "float32"), 1.0)
+        batch = log_sum_exp(scores, axis=0)[0] - ops.log(pictures)
+        old = ops.convert_to_tensor(self.log_mean_likelihood)
+        moved = ops.logaddexp(
+            old + ops.log(ops.cast(MOMENTUM, "float32")),
+            batch + ops.log(ops.cast(1 - MOMENTUM, "float32")),
+        )
+        new = ops.where(ops.convert_to_tensor(self.steps) > 0, moved, batch)
+        new = ops.where(ops.isfinite(batch), new, old)
+        if training:
+            self.log_mean_likelihood.assign(new)
+            self.steps.assign(self.steps + 1.0)
+        return new

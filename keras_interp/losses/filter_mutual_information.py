@@ -1,0 +1,156 @@
+"""The filter loss of the interpretable CNN: minus a mutual information."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from keras import backend, ops
+
+from keras_interp.losses.part_templates import check_template_arguments, template_matrix
+from keras_interp.losses.template_scores import log_sum_exp, template_scores
+
+
+class FilterEntropies(NamedTuple):
+    """The mutual information of a filter and the entropies it is made of.
+
+    Attributes:
+        mutual_information: Tensor `(filters,)` in nats, 0 to log(height * width + 1).
+        inter_category_entropy: Tensor `(filters,)`; small when the maps tell whether
+            the part is in the picture (eq. 6).
+        spatial_entropy: Tensor `(filters,)`; small when each map has one peak (eq. 7),
+            weighted by the probability that the part is there, as in eq. (5).
+    """
+
+    mutual_information: Any
+    inter_category_entropy: Any
+    spatial_entropy: Any
+
+
+def filter_mutual_information(
+    feature_maps: Any, beta: float = 4.0, norm: str = "l1"
+) -> Any:
+    """Filter loss of each filter: minus the mutual information of maps and templates.
+
+    The maps of a batch stand for the set of all maps. The loss lies between
+    `-log(height * width + 1)` and 0, and falls when each map fits one template, and
+    different maps fit different ones. The gradient takes the normaliser `Z_T` of each
+    template into account.
+
+    Example:
+
+    ```python
+    feature_maps = keras.random.uniform((8, 14, 14, 32))
+    loss = ki.losses.filter_mutual_information(feature_maps)  # (32,)
+    ```
+
+    Args:
+        feature_maps: Tensor `(batch, height, width, filters)`, activations after the
+            ReLU and before the mask. float64 is computed in float64, all else in
+            float32.
+        beta: Slope of the templates. Defaults to 4.
+        norm: `"l1"` (default) or `"l2"`.
+
+    Returns:
+        Tensor `(filters,)` in nats, with the paper's `tau = 0.5 / (height * width)` and
+        `alpha = n**2 / (1 + n**2)`.
+
+    Raises:
+        ValueError: For maps that are not of rank 4, or an unknown `beta` or `norm`.
+
+    Reference:
+        Zhang, Wu, Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018,
+        equations (1) and (2).
+    """
+    check_template_arguments(beta, norm)
+    feature_maps = convert_feature_maps(feature_maps)
+    scores = paper_scores(feature_maps, beta, norm)
+    return -mutual_information_of_scores(scores)
+
+
+def filter_entropies(
+    feature_maps: Any, beta: float = 4.0, norm: str = "l1"
+) -> FilterEntropies:
+    """Mutual information of each filter, and the two entropies that it hides.
+
+    `mutual_information = log(height * width + 1) - inter_category_entropy -
+    spatial_entropy` (eq. 5), so that the two entropies say why a filter is unclear.
+
+    Example:
+
+    ```python
+    entropies = ki.losses.filter_entropies(feature_maps)
+    entropies.spatial_entropy  # (filters,)
+    ```
+
+    Args:
+        feature_maps: As for `filter_mutual_information`.
+        beta: Slope of the templates. Defaults to 4.
+        norm: `"l1"` (default) or `"l2"`.
+
+    Returns:
+        `FilterEntropies` of tensors `(filters,)` in nats.
+
+    Raises:
+        ValueError: As `filter_mutual_information`.
+
+    Reference:
+        Zhang, Wu, Zhu, CVPR 2018, equations (5) to (7).
+    """
+    check_template_arguments(beta, norm)
+    feature_maps = convert_feature_maps(feature_maps)
+    return entropies_of_scores(paper_scores(feature_maps, beta, norm))
+
+
+def convert_feature_maps(feature_maps: Any) -> Any:
+    """Feature maps as a float tensor of rank 4, float32 unless they are float64."""
+    feature_maps = ops.convert_to_tensor(feature_maps)
+    if len(feature_maps.shape) != 4:
+        raise ValueError(
+            "Expected feature maps of shape (batch, height, width, filters). "
+            f"Received: shape={tuple(feature_maps.shape)}"
+        )
+    if backend.standardize_dtype(feature_maps.dtype) != "float64":
+        feature_maps = ops.cast(feature_maps, "float32")
+    return feature_maps
+
+
+def paper_scores(feature_maps: Any, beta: float, norm: str) -> Any:
+    """`tr(x . T)` with the paper's tau, `(batch, height * width + 1, filters)`."""
+    _, height, width, _ = ops.shape(feature_maps)
+    dtype = backend.standardize_dtype(feature_maps.dtype)
+    templates = template_matrix(height, width, beta, norm, dtype)
+    tau = 0.5 / ops.cast(height * width, dtype)
+    return template_scores(feature_maps, templates) * tau
+
+
+def mutual_information_of_scores(scores: Any) -> Any:
+    """Eq. (1) without its sign, from scores `(batch, templates, filters)`.
+
+    The prior of the templates is uniform: alpha / n^2 = 1 - alpha = 1 / (n^2 + 1).
+    """
+    log_likelihood = scores - log_sum_exp(scores, axis=0)  # log p(x|T)
+    templates = ops.cast(ops.shape(scores)[1], scores.dtype)
+    log_marginal = log_sum_exp(log_likelihood, axis=1) - ops.log(templates)  # log p(x)
+    information = ops.exp(log_likelihood) * (log_likelihood - log_marginal)
+    return ops.sum(information, axis=(0, 1)) / templates
+
+
+def entropies_of_scores(scores: Any) -> FilterEntropies:
+    """Decomposition of eq. (5) from scores whose last template is the negative one."""
+    log_likelihood = scores - log_sum_exp(scores, axis=0)
+    templates = ops.cast(ops.shape(scores)[1], scores.dtype)
+    log_joint = log_likelihood - ops.log(templates)  # log p(x, T)
+    log_positive = log_sum_exp(log_joint[:, :-1], axis=1)  # log p(x, T+)
+    log_negative = log_joint[:, -1:]
+    log_marginal = log_sum_exp(log_joint, axis=1)  # log p(x)
+    inter_category = -ops.sum(
+        ops.exp(log_positive) * (log_positive - log_marginal)
+        + ops.exp(log_negative) * (log_negative - log_marginal),
+        axis=(0, 1),
+    )
+    # sum_x p(x, T+) H(T+ | x), with log p~(T|x) = log p(x, T) - log p(x, T+).
+    positive = log_joint[:, :-1]
+    spatial = -ops.sum(ops.exp(positive) * (positive - log_positive), axis=(0, 1))
+    return FilterEntropies(
+        ops.log(templates) - inter_category - spatial, inter_category, spatial
+    )
