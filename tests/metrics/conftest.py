@@ -1,0 +1,49 @@
+"""Constructed filters whose figures are known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+SIZE = 224
+
+
+@dataclasses.dataclass(frozen=True)
+class Constructed:
+    """Peaks of filters with known behaviour on pictures with three landmarks."""
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    scores: np.ndarray
+    landmarks: np.ndarray
+
+    def __getitem__(self, name: str) -> int:
+        return self.names.index(name)
+
+    @property
+    def arguments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """The arguments that the metrics share."""
+        return self.positions, self.scores, self.landmarks, SIZE
+
+
+@pytest.fixture
+def constructed(rng) -> Constructed:
+    """Filters: at one place, random, on part 1, beside part 1, on part 0 or 2, dead."""
+    pictures = 1000
+    landmarks = rng.uniform(20, SIZE - 20, (pictures, 3, 2))
+    either = np.where(rng.random((pictures, 1)) < 0.5, landmarks[:, 0], landmarks[:, 2])
+    filters = {
+        "constant": np.broadcast_to([151.3, 40.7], (pictures, 2)),
+        "random": rng.uniform(0, SIZE, (pictures, 2)),
+        "perfect": landmarks[:, 1],
+        "offset": landmarks[:, 1] + [9.0, -14.0],
+        "two parts": either,
+        "dead": np.full((pictures, 2), np.nan),
+    }
+    positions = np.stack(list(filters.values()), axis=1)
+    scores = rng.uniform(1, 2, positions.shape[:2])
+    scores[:, -1] = 0.0
+    landmarks[rng.random((pictures, 3)) < 0.2] = np.nan
+    return Constructed(tuple(filters), positions, scores, landmarks)
