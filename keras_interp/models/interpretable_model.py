@@ -42,8 +42,7 @@ class InterpretableModel(keras.Model):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._category_output: int | str | None = None
-        if len(getattr(self, "outputs", None) or ()) == 1:
-            set_num_categories(self, None)
+        set_num_categories(self, None)
 
     @property
     def category_output(self) -> int | str | None:

@@ -27,7 +27,7 @@ def set_num_categories(model: keras.Model, output: int | str | None) -> None:
     """
     masks = [m for m in interpretable_masks(model) if m.num_categories is None]
     outputs = getattr(model, "outputs", None)
-    if not masks or not outputs:
+    if not masks or not outputs or (output is None and len(outputs) > 1):
         return
     width = outputs[output_index(model, output)].shape[-1]
     if width is None:
@@ -53,11 +53,17 @@ def output_index(model: keras.Model, output: int | str | None) -> int:
 
 
 def category_labels(model: keras.Model, labels: Any, output: int | str | None) -> Any:
-    """The categories' labels out of whatever `fit` was given as `y`."""
+    """The categories' labels out of whatever `fit` was given as `y`.
+
+    With several outputs and no word which of them holds the categories, filter losses
+    that can do without labels get none.
+    """
     if labels is None or not isinstance(labels, (dict, list, tuple)):
         return labels
     if len(labels) == 1:
         return next(iter(labels.values())) if isinstance(labels, dict) else labels[0]
+    if output is None and not any(m.needs_labels for m in interpretable_masks(model)):
+        return None
     index = output_index(model, output)
     return labels[model.output_names[index] if isinstance(labels, dict) else index]
 

@@ -1,0 +1,201 @@
+"""Turn a trained model into an interpretable one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_interp.layers import InterpretableConv, InterpretableMask
+from keras_interp.models.graph_copy import copy_with_insertions
+from keras_interp.models.graph_search import (
+    Place,
+    find_places,
+    finishing_operation,
+    is_graph,
+    is_unfinished,
+    output_tensors,
+    places,
+)
+from keras_interp.models.interpretable_model import InterpretableModel
+from keras_interp.models.interpretable_top import conv_keywords, mask_keywords
+
+MOST_NAMES_LISTED = 60
+
+
+def to_interpretable(
+    model: keras.Model,
+    layer_name: str,
+    *,
+    add_layer: bool = True,
+    **interpretable_conv_kwargs: Any,
+) -> InterpretableModel:
+    """Make the feature maps of one layer of a trained model interpretable.
+
+    The maps are masked, and trained with the filter loss, where they are finished:
+    behind the batch normalisation and the activation that follow the layer. All that
+    took the maps before takes the masked ones. The paper adds a second interpretable
+    convolution above; so does this function unless told otherwise.
+
+    Example:
+
+    ```python
+    trained = keras.applications.VGG16(weights="imagenet")
+    model = ki.models.to_interpretable(trained, "block5_conv3", fraction=1.0)
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    model.fit(images, labels)
+    ```
+
+    Args:
+        model: a functional or (built) Sequential Keras model, with any layers, several
+            inputs and outputs, shared layers and models inside models. It stays
+            unchanged.
+        layer_name: name of a layer whose output is `(batch, height, width, channels)`.
+            A layer of an inner model is found by its name, too; where names occur
+            twice, give the path `"inner_model/layer"`.
+        add_layer: whether to add an interpretable 3x3 convolution of the same width
+            above the maps, with new, random weights.
+        **interpretable_conv_kwargs: keywords of `InterpretableConv`. Those of the mask
+            and the filter loss hold for both layers, those of `Conv2D` (`kernel_size`,
+            `kernel_initializer`...) for the added one.
+
+    Returns:
+        An `InterpretableModel`, not compiled, with copies of all layers and weights.
+        The new layers are called `"<layer>_interpretable_mask"` and
+        `"<layer>_interpretable_conv"` after the layer they follow. With several
+        outputs, set its `category_output` before `compile`.
+
+    Raises:
+        ValueError: if the model is no graph of layers, the layer is not found or cannot
+            be converted (the message names those that can), or a layer cannot be
+            copied.
+
+    Reference:
+        Zhang, Wu, Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018,
+        section 5, "Four types of CNNs".
+    """
+    _check_model(model)
+    place = _find_layer(model, layer_name)
+    last = finishing_operation(place.layer, place.models[-1])
+    if is_unfinished(last):
+        warnings.warn(
+            f"No activation follows {last.name!r} alone: the mask sets the negative "
+            "values of the interpretable maps to zero. A layer behind the next "
+            "activation may be the better choice.",
+            stacklevel=2,
+        )
+    insertion = _interpretable_layers(
+        last,
+        filters=output_tensors(last, place.models[-1])[0].shape[-1],
+        add_layer=add_layer,
+        keywords=interpretable_conv_kwargs,
+    )
+    copied = copy_with_insertions(model, {id(last): insertion})
+    converted = InterpretableModel(copied.input, copied.output, name=model.name)
+    converted.category_output = getattr(model, "category_output", None)
+    return converted
+
+
+def _interpretable_layers(
+    last: Any, *, filters: int, add_layer: bool, keywords: dict[str, Any]
+) -> Callable[[Any], Any]:
+    """The function that puts the new layers on maps; called twice, they are shared."""
+    keywords = {"dtype": getattr(last, "dtype_policy", None), **keywords}
+    mask_name = f"{last.name}_interpretable_mask"
+    if not add_layer:
+        return InterpretableMask(**keywords, name=mask_name)
+    mask = InterpretableMask(
+        **mask_keywords(keywords), dtype=keywords["dtype"], name=mask_name
+    )
+    conv = InterpretableConv(
+        **{"filters": filters, **conv_keywords(keywords)},
+        name=f"{last.name}_interpretable_conv",
+    )
+    return lambda maps: conv(mask(maps))
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            f"Expected a Keras model, got {type(model).__name__}. Give a functional or "
+            "Sequential keras.Model."
+        )
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise ValueError(
+            f"Expected a built model, got the Sequential model {model.name!r} without "
+            "a known input. Start it with keras.Input, or call it on data first."
+        )
+    if not is_graph(model):
+        raise ValueError(
+            "Expected a functional or Sequential model, got the subclassed model "
+            f"{model.name!r}, whose layers Keras does not know as a graph. Put "
+            "keras_interp.layers.InterpretableMask into its `call` yourself."
+        )
+
+
+def _find_layer(model: keras.Model, layer_name: str) -> Place:
+    found = find_places(model, layer_name)
+    if len(found) > 1:
+        paths = ", ".join(place.path for place in found)
+        raise ValueError(
+            f"Expected the name of one layer, got {layer_name!r}, which several inner "
+            f"models have: {paths}. Give one of these paths."
+        )
+    reason = _obstacle(found[0]) if found else _absence(model, layer_name)
+    if reason:
+        raise ValueError(
+            f"The layer {layer_name!r} of the model {model.name!r} cannot be made "
+            f"interpretable: {reason}. These layers can: {_convertible_names(model)}."
+        )
+    return found[0]
+
+
+def _absence(model: keras.Model, layer_name: str) -> str:
+    for place in places(model):
+        inner = place.layer._flatten_layers(include_self=False)
+        if not is_graph(place.layer) and layer_name in [part.name for part in inner]:
+            return (
+                f"it is inside the layer {place.path!r}, of class "
+                f"{type(place.layer).__name__}, whose inner graph Keras does not know"
+            )
+    return "there is no layer of that name"
+
+
+def _obstacle(place: Place) -> str:
+    """Why the layer's maps cannot be made interpretable, or an empty string."""
+    layer, model = place.layer, place.models[-1]
+    if isinstance(layer, keras.layers.InputLayer):
+        return "it is an input"
+    tensors = output_tensors(layer, model)
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    if not shapes or any(len(shape) != 4 for shape in shapes):
+        return (
+            "expected an output (batch, height, width, channels), got "
+            f"{', '.join(map(str, shapes)) or 'none that the model uses'}"
+        )
+    if any("float" not in str(tensor.dtype) for tensor in tensors):
+        return f"expected an output of floating point numbers, got {tensors[0].dtype}"
+    if getattr(layer, "data_format", None) == "channels_first":
+        return "its data_format is 'channels_first'; build it with 'channels_last'"
+    if any(shape[-1] is None for shape in shapes):
+        return f"expected a known number of channels, got the shape {shapes[0]}"
+    if any(1 in shape[1:3] for shape in shapes):
+        return f"expected maps of at least 2 x 2 cells, got the shape {shapes[0]}"
+    last = finishing_operation(layer, model)
+    names = {other.layer.name for other in places(model)}
+    interpretable = isinstance(layer, (InterpretableConv, InterpretableMask))
+    if interpretable or f"{last.name}_interpretable_mask" in names:
+        return "it is interpretable already"
+    return ""
+
+
+def _convertible_names(model: keras.Model) -> str:
+    """Paths of the layers that can be converted; of very many, the top ones."""
+    paths = [place.path for place in places(model) if not _obstacle(place)]
+    if not paths:
+        return "none"
+    omitted = len(paths) - MOST_NAMES_LISTED
+    start = f"{omitted} lower ones, " if omitted > 0 else ""
+    return start + ", ".join(paths[-MOST_NAMES_LISTED:])

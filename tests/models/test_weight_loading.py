@@ -1,0 +1,158 @@
+"""Keras and npz weight files, whole or in part."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import keras_interp as ki
+from keras_interp.models.weight_files import read_weight_file
+
+SMALL = {"input_shape": (67, 67, 3)}
+
+
+def assert_equal_weights(first, second):
+    for one, other in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+
+
+def save(model, path):
+    if path.name.endswith(".weights.h5"):
+        model.save_weights(path)
+    else:
+        model.save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", [".weights.h5", ".keras"])
+def test_interpretable_network_continues_from_its_own_file(kind, tmp_path, rng):
+    settings = {**SMALL, "classes": 3, "interpretable": True}
+    model = ki.models.SqueezeNet(**settings)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    images = rng.normal(size=(4, 67, 67, 3)).astype("float32")
+    model.fit(images, np.arange(4) % 3, verbose=0)
+    path = save(model, tmp_path / f"model{kind}")
+    same = ki.models.SqueezeNet(**settings)
+    same.compile("sgd", "sparse_categorical_crossentropy")
+    report = ki.models.load_weights(same, path)
+    assert (report.new, report.unused) == ((), ())
+    # The running state of the filter losses comes along.
+    assert "mask_interpretable/_statistics" in report.loaded
+    assert_equal_weights(model, same)
+
+
+@pytest.mark.parametrize("kind", [".weights.h5", ".keras"])
+def test_new_head_on_an_old_trunk(kind, tmp_path):
+    path = save(ki.models.SqueezeNet(**SMALL, classes=5), tmp_path / f"five{kind}")
+    model = ki.models.SqueezeNet(**SMALL, classes=4, interpretable=True)
+    report = ki.models.load_weights(
+        model, path, head=("conv_final", "conv_interpretable")
+    )
+    assert "fire9_conv3x3_2" in report.loaded
+    assert {"conv_final", "conv_interpretable"} <= set(report.new)
+    assert report.unused == ("conv_final",)
+    assert "new: " in str(report) and "conv_final" in str(report)
+    # Through the backbone's own argument it is the same.
+    with pytest.raises(ValueError, match="conv_final: expected shapes"):
+        ki.models.SqueezeNet(**SMALL, weights=path)
+    five = ki.models.SqueezeNet(**SMALL, classes=5, weights=path)
+    assert_equal_weights(five, ki.models.SqueezeNet(**SMALL, classes=5, weights=path))
+
+
+def test_published_file_under_another_head(real_data):
+    old = ki.models.SqueezeNet(weights="imagenet")
+    new = ki.models.SqueezeNet(
+        weights="imagenet",
+        classes=1,
+        classifier_activation="sigmoid",
+        interpretable=True,
+        input_shape=(99, 131, 3),
+    )
+    for name in ("conv1", "fire5_conv3x3_2", "fire9_conv1x1_2"):
+        np.testing.assert_array_equal(
+            old.get_layer(name).kernel, new.get_layer(name).kernel
+        )
+    assert new.get_layer("conv_final").kernel.shape == (1, 1, 512, 1)
+
+
+def test_npz_names_become_layer_names(tmp_path, rng):
+    arrays = {
+        "block/conv/w": rng.normal(size=(3, 3, 1, 2)),
+        "block/conv/b": rng.normal(size=2),
+        "plain/w": rng.normal(size=(4, 2)),
+    }
+    np.savez(tmp_path / "net.npz", **arrays)
+    layers = read_weight_file(tmp_path / "net.npz")
+    assert {name: len(found) for name, found in layers.items()} == {
+        "block_conv": 2,
+        "plain": 1,
+    }
+
+
+def test_weights_as_keras_publishes_them(tmp_path):
+    """The legacy layout of keras.applications, layers by their Keras names."""
+    h5py = pytest.importorskip("h5py")
+    published = keras.applications.VGG16(
+        weights=None, include_top=False, input_shape=(32, 32, 3)
+    )
+    path = tmp_path / "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [x.name.encode() for x in published.layers]
+        for layer in published.layers:
+            group = file.create_group(layer.name)
+            weights = dict(
+                zip(
+                    (f"{layer.name}/kernel:0", f"{layer.name}/bias:0"),
+                    layer.get_weights(),
+                    strict=False,
+                )
+            )
+            group.attrs["weight_names"] = [name.encode() for name in weights]
+            for name, array in weights.items():
+                group[name] = array
+    model = ki.models.VGG16(weights=path, include_top=False, input_shape=(32, 32, 3))
+    assert_equal_weights(published, model)
+
+
+def test_layers_of_inner_models_are_found_by_path(tmp_path):
+    def build():
+        backbone = ki.models.SqueezeNet(**SMALL, include_top=False)
+        x = keras.layers.GlobalAveragePooling2D()(backbone.output)
+        head = keras.Model(backbone.output, keras.layers.Dense(2, name="dense")(x))
+        inputs = keras.Input((67, 67, 3))
+        return keras.Model(inputs, head(backbone(inputs)))
+
+    model, other = build(), build()
+    other.layers[2].name = model.layers[2].name
+    model.save_weights(tmp_path / "nested.weights.h5")
+    report = ki.models.load_weights(other, tmp_path / "nested.weights.h5")
+    assert "squeezenet/fire2_conv1x1_1" in report.loaded
+    assert_equal_weights(model, other)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.weights.h5", "a.keras", "a.mat"])
+def test_damaged_files_are_named(name, tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+    path = tmp_path / name
+    if name.endswith("npz"):
+        np.savez(path, **{"dense/w": np.zeros((3, 2)), "dense/b": np.zeros(2)})
+    elif name.endswith("mat"):
+        path.write_bytes(b"MATLAB 5.0 MAT-file, nothing more")
+    else:
+        save(model, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(ValueError, match=f"{name}' is damaged"):
+        ki.models.load_weights(model, path)
+
+
+def test_empty_unknown_and_missing_files_are_refused(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    np.savez(tmp_path / "empty.npz", other=np.zeros(2))
+    with pytest.raises(ValueError, match="empty.npz' holds no layer weights"):
+        ki.models.load_weights(model, tmp_path / "empty.npz")
+    (tmp_path / "weights.pth").touch()
+    with pytest.raises(ValueError, match="Expected a weight file of the kinds"):
+        ki.models.load_weights(model, tmp_path / "weights.pth")
+    with pytest.raises(ValueError, match="which is not a file"):
+        ki.models.load_weights(model, tmp_path / "nowhere.npz")
