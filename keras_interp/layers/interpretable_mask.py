@@ -245,6 +245,11 @@ class InterpretableMask(keras.layers.Layer):
         return categories.assigned()
 
     @property
+    def needs_labels(self) -> bool:
+        """Whether the filter loss cannot be computed without labels."""
+        return self._loss_of_maps is not None and self._loss_of_maps.needs_labels
+
+    @property
     def effective_filter_loss_weight(self) -> float:
         """The weight before the schedule: the argument, or the mode's default."""
         if self.filter_loss_weight is not None:
@@ -346,7 +351,7 @@ class InterpretableMask(keras.layers.Layer):
     def _loss_inputs(
         self, feature_maps: Any, templates: Any, labels: Any, training: bool
     ) -> FilterLossInputs:
-        if labels is None and self._loss_of_maps.needs_labels:
+        if labels is None and self.needs_labels:
             raise ValueError(
                 f"Layer '{self.name}' with filter_loss='{self.filter_loss}' needs the "
                 "labels of the pictures. Make the model a keras_interp.models."

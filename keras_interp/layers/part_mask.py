@@ -84,6 +84,7 @@ def check_feature_map_shape(shape: Any, layer_name: str) -> None:
     """Refuse anything but channels-last maps with a known number of filters."""
     if not isinstance(shape, (tuple, list)) or len(shape) != 4 or shape[-1] is None:
         raise ValueError(
-            f"Layer '{layer_name}' expects feature maps of shape (batch, height, width, "
-            f"filters) with the number of filters known. Received: shape={shape}"
+            f"Layer '{layer_name}' expects feature maps of shape (batch, height, "
+            "width, filters) with the number of filters known. Received: "
+            f"shape={shape}"
         )

@@ -89,5 +89,5 @@ def with_gradient(value: Any, gradient: Any, variable: Any) -> Any:
 
 
 def batch_size_of(tensor: Any) -> Any:
-    """Number of pictures as a float that is at least 1."""
-    return ops.maximum(ops.cast(ops.shape(tensor)[0], "float32"), 1.0)
+    """Number of pictures, at least 1, in the dtype of the tensor."""
+    return ops.maximum(ops.cast(ops.shape(tensor)[0], tensor.dtype), 1.0)

@@ -99,7 +99,10 @@ def templates_at(
     grid_columns = ops.cast(ops.arange(width), dtype)[None, :, None]
     row_offset = (grid_rows - rows[:, None, :])[:, :, None, :]
     column_offset = (grid_columns - columns[:, None, :])[:, None, :, :]
-    slope = ops.cast(beta, dtype) / ops.cast(ops.maximum(height, width), dtype)
+    if isinstance(height, int) and isinstance(width, int):
+        slope = beta / max(height, width)
+    else:
+        slope = beta / ops.cast(ops.maximum(height, width), dtype)
     if norm == "l1":
         # The slope is multiplied in before the broadcast, on the small arrays.
         row_fall = ops.abs(row_offset) * slope

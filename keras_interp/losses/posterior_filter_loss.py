@@ -37,6 +37,7 @@ class PosteriorFilterLoss(FilterLoss):
         surprise = log_normaliser - fit * inputs.score_scale
         silence = ops.mean(inputs.feature_maps, axis=(1, 2))
         # An all-zero map has no peak to be certain of.
-        alive = ops.cast(ops.max(inputs.feature_maps, axis=(1, 2)) > 0, "float32")
+        peaks = ops.max(inputs.feature_maps, axis=(1, 2))
+        alive = ops.cast(peaks > 0, peaks.dtype)
         per_map = inputs.targets * alive * surprise + (1.0 - inputs.targets) * silence
         return ops.sum(inputs.weights * per_map, axis=0) / batch_size_of(per_map)
