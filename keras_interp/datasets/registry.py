@@ -1,0 +1,95 @@
+"""Finds a dataset by its name: `ki.datasets.load("cub")`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from pathlib import Path
+from typing import Any
+
+from keras_interp.datasets.parts_dataset import PartsDataset
+
+ROOT_VARIABLE = "KERAS_INTERP_DATA"
+
+
+# Where each reader lives; imported only when asked for.
+_READERS = {
+    "synthetic_parts": ("keras_interp.datasets.synthetic.animals", "synthetic_parts"),
+    "cub": ("keras_interp.datasets.cub", "load_cub"),
+    "animal_part": ("keras_interp.datasets.animal_part", "load_animal_part"),
+}
+
+
+def load(
+    name: str,
+    root: str | Path | None = None,
+    split: str | None = None,
+    **options: Any,
+) -> PartsDataset:
+    """Loads a dataset with annotated parts.
+
+    Example:
+
+    >>> from keras_interp import datasets
+    >>> dataset = datasets.load("synthetic_parts", split="train", num_images=50)
+    >>> dataset.image_size
+    (64, 64)
+
+    Args:
+        name: `"synthetic_parts"` (needs no files), `"cub"` or `"animal_part"`.
+        root: the dataset's own folder, the published archive extracted. Default:
+            `$KERAS_INTERP_DATA/<name>`.
+        split: `"train"` or `"test"`. Default: both; see the field `split`.
+        **options: those of `synthetic_parts`, `load_cub` or `load_animal_part`.
+
+    Returns:
+        A `PartsDataset`.
+
+    Raises:
+        ValueError: if the name or an option is unknown, or a file is damaged.
+        FileNotFoundError: if the folder or a file in it is missing.
+    """
+    if name not in _READERS:
+        raise ValueError(f"unknown dataset {name!r}; known: {', '.join(_READERS)}")
+    module, function = _READERS[name]
+    loader = getattr(importlib.import_module(module), function)
+    known = inspect.signature(loader).parameters
+    _check_options(name, set(options), set(known) - {"root", "split"})
+    if "root" in known:
+        options["root"] = find_root(name, root)
+    elif root is not None:
+        raise ValueError(f"{name} is made, not read, so it takes no root")
+    if "split" in known:
+        return loader(split=split, **options)
+    dataset = loader(**options)
+    return dataset if split is None else dataset.take_split(split)
+
+
+def find_root(name: str, root: str | Path | None = None) -> Path:
+    """The folder of a dataset: `root`, or else `$KERAS_INTERP_DATA/<name>`.
+
+    Raises:
+        FileNotFoundError: if there is no such folder; the message says what belongs
+            there and where to get it.
+    """
+    origin = importlib.import_module(_READERS[name][0]).ORIGIN
+    wanted = f"the dataset {name!r} ({origin})"
+    if root is not None:
+        if not Path(root).is_dir():
+            raise FileNotFoundError(f"root={str(root)!r} is not a folder with {wanted}")
+        return Path(root)
+    parent = os.environ.get(ROOT_VARIABLE)
+    if parent and (Path(parent) / name).is_dir():
+        return Path(parent) / name
+    looked = f"{Path(parent) / name} is not a folder" if parent else "it is not set"
+    raise FileNotFoundError(
+        f"cannot find {wanted}: pass root=, the extracted folder, or set "
+        f"{ROOT_VARIABLE} to the folder that holds {name!r} ({looked})"
+    )
+
+
+def _check_options(name: str, given: set[str], known: set[str]) -> None:
+    unknown = sorted(given - known)
+    if unknown:
+        raise ValueError(f"{name} has no options {unknown}; it has {sorted(known)}")

@@ -1,0 +1,171 @@
+"""The synthetic dataset of animals with parts: needs no files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from keras_interp.datasets.field_checks import BACKGROUND, check_size
+from keras_interp.datasets.parts_dataset import PartsDataset
+from keras_interp.datasets.synthetic.anatomy import CATEGORIES, PARTS
+from keras_interp.datasets.synthetic.random_numbers import PictureRandom
+from keras_interp.datasets.synthetic.renderer import Drawing, draw
+from keras_interp.datasets.synthetic.scene import make_scene
+
+_SCENES_AT_A_TIME = 256
+_PIXELS_AT_A_TIME = 8 * 64 * 64  # what is drawn together should fit in the cache
+
+
+def synthetic_parts(
+    num_images: int = 2000,
+    image_size: int | tuple[int, int] = 64,
+    *,
+    categories: Sequence[str] | None = None,
+    negatives: float = 0.25,
+    test_fraction: float = 0.25,
+    difficulty: float = 0.5,
+    part_masks: bool = True,
+    seed: int = 0,
+) -> PartsDataset:
+    """Draws birds, cats, cows, elephants, horses and rabbits made of parts.
+
+    The animals stand in profile, look left or right and differ in pose, size, turn
+    and coat; the colours of coat and surroundings tell nothing about the category.
+    Loose heads, legs and tails of other animals lie about, and trunks and bushes hide
+    some parts. Pictures of the class `"background"` show the loose parts alone.
+
+    The picture with number i is the same whatever `num_images` is.
+
+    Example:
+
+    >>> from keras_interp.datasets import synthetic_parts
+    >>> dataset = synthetic_parts(100, categories=["cat", "bird"])
+    >>> dataset.class_names
+    ['cat', 'bird', 'background']
+    >>> dataset.landmarks.shape
+    (100, 10, 2)
+
+    Args:
+        num_images: how many pictures.
+        image_size: height and width in pixels, or a (height, width) pair; 16 or more.
+        categories: those wanted, in the order of their labels. Default: all six.
+        negatives: share of the pictures of the class `"background"`, 0 to 1. With 0
+            there is no such class.
+        test_fraction: share of each class in the split `"test"`, 0 to 1.
+        difficulty: 0 (no loose parts, nothing hidden, strong contrast) to 1.
+        part_masks: whether to give `part_masks`, ten bool pictures for each picture.
+        seed: any integer; another seed gives other pictures.
+
+    Returns:
+        A `PartsDataset` with the landmarks `"head"`, `"neck"`, `"torso"`,
+        `"front_legs"`, `"back_legs"`, `"tail"`, `"ears"`, `"beak"`, `"horns"` and
+        `"trunk"`: the centroid of what is seen of the part, NaN where the animal has
+        no such part or less than two fifths of it are seen. A bird stands on its back
+        legs. Boxes surround the whole animal, hidden parts included.
+
+    Raises:
+        ValueError: if an argument is outside its range or a category is unknown.
+    """
+    size = check_size(image_size)
+    names = list(CATEGORIES) if categories is None else list(categories)
+    _check_arguments(num_images, size, names, negatives, test_fraction, difficulty)
+    labels, in_class = _labels(num_images, len(names), negatives)
+    lookup = np.array([CATEGORIES.index(name) for name in names] + [-1])
+    drawing = _draw_all(lookup[labels], size, difficulty, seed, part_masks)
+    steps = np.floor(np.stack([in_class + 1, in_class]) * test_fraction + 1e-9)
+    return PartsDataset(
+        images=drawing.images,
+        labels=labels,
+        class_names=names + [BACKGROUND] * (negatives > 0),
+        landmarks=drawing.landmarks,
+        landmark_names=PARTS,
+        part_masks=drawing.part_masks if part_masks else None,
+        part_names=PARTS if part_masks else None,
+        boxes=drawing.boxes,
+        ids=np.arange(num_images),
+        split=np.where(steps[0] > steps[1], "test", "train"),
+    )
+
+
+def _check_arguments(
+    num_images: int,
+    size: tuple[int, int],
+    categories: list[str],
+    negatives: float,
+    test_fraction: float,
+    difficulty: float,
+) -> None:
+    if num_images < 1:
+        raise ValueError(f"num_images must be >= 1, got {num_images}")
+    if min(size) < 16:
+        raise ValueError(f"image_size must be >= 16 pixels, got {size}")
+    unknown = [name for name in categories if name not in CATEGORIES]
+    if unknown or not categories or len(set(categories)) != len(categories):
+        raise ValueError(
+            f"categories must be different names out of {CATEGORIES}, got {categories}"
+        )
+    shares = {
+        "negatives": negatives,
+        "test_fraction": test_fraction,
+        "difficulty": difficulty,
+    }
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must lie in 0..1, got {value}")
+
+
+def _labels(
+    count: int, categories: int, negatives: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, evenly mixed, and how many pictures of its class come before each."""
+    numbers = np.arange(count)
+    before = np.floor(numbers * negatives + 1e-9).astype(np.int64)
+    is_negative = np.floor((numbers + 1) * negatives + 1e-9) > before
+    positives = numbers - before
+    labels = np.where(is_negative, categories, positives % categories)
+    return labels, np.where(is_negative, before, positives // categories)
+
+
+def _draw_all(
+    categories: np.ndarray,
+    size: tuple[int, int],
+    difficulty: float,
+    seed: int,
+    part_masks: bool,
+) -> Drawing:
+    count = len(categories)
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    images = np.empty((count, *size, 3), np.uint8)
+    landmarks = np.empty((count, len(PARTS), 2), np.float32)
+    masks = np.empty((count if part_masks else 0, len(PARTS), *size), bool)
+    boxes = np.empty((count, 4), np.float32)
+    step = max(1, _PIXELS_AT_A_TIME // (size[0] * size[1]))
+
+    def draw_scenes(start: int) -> None:
+        numbers = np.arange(start, min(start + _SCENES_AT_A_TIME, count))
+        random = PictureRandom(seed, numbers)
+        scenes = make_scene(categories[numbers], random, size, difficulty)
+        for first in range(0, len(numbers), step):
+            some = slice(first, first + step)
+            rows = numbers[some]
+            drawing = draw(
+                scenes.take(some), categories[rows], random.take(some), size, difficulty
+            )
+            images[rows] = drawing.images
+            landmarks[rows] = drawing.landmarks
+            boxes[rows] = drawing.boxes
+            if part_masks:
+                masks[rows] = drawing.part_masks
+
+    # The matrix products are small: threads of the BLAS library would only get in the
+    # way of the threads here, and cost a factor of five where processors are busy.
+    with (
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
+    ):
+        list(pool.map(draw_scenes, range(0, count, _SCENES_AT_A_TIME)))
+    return Drawing(images, landmarks, masks, boxes)

@@ -1,0 +1,71 @@
+"""The scenes that are drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keras_interp.datasets.synthetic.anatomy import CATEGORIES, SHAPE_NAMES
+from keras_interp.datasets.synthetic.random_numbers import PictureRandom
+from keras_interp.datasets.synthetic.scene import make_scene
+from keras_interp.datasets.synthetic.shapes import Shapes
+
+SIZE = (64, 96)
+
+
+def scenes(categories, difficulty=0.5):
+    random = PictureRandom(1, np.arange(len(categories)))
+    return make_scene(np.asarray(categories), random, SIZE, difficulty)
+
+
+def test_everything_is_float32():
+    """One float64 array would make all pictures twice as slow to draw."""
+    scene = scenes([0, 1, -1])
+    for name, value in vars(scene).items():
+        arrays = [value]
+        if isinstance(value, Shapes):
+            arrays = [value.centers, value.axes, value.coverage(*SIZE)]
+        assert {array.dtype for array in arrays} == {np.dtype(np.float32)}, name
+
+
+def test_animals_fit_into_the_picture():
+    bounds = scenes(np.arange(240) % 6).body.bounds()
+    height, width = SIZE
+    inside = np.clip(bounds, 0, [width, height, width, height])
+    shown = np.prod(inside[:, 2:] - inside[:, :2], axis=1)
+    whole = np.prod(bounds[:, 2:] - bounds[:, :2], axis=1)
+    assert (shown / whole).min() > 0.85
+
+
+def test_animals_look_to_both_sides():
+    scene = scenes(np.arange(240) % 6)
+    skull, rump = SHAPE_NAMES.index("skull"), SHAPE_NAMES.index("rump")
+    right = scene.body.centers[:, skull, 0] > scene.body.centers[:, rump, 0]
+    assert 0.35 < right.mean() < 0.65
+
+
+@pytest.mark.parametrize("name", ["bird", "elephant"])
+def test_parts_hang_together_only_where_there_is_an_animal(name):
+    """The distance from the skull to the neck, in units of the skull's length."""
+    skull, neck = SHAPE_NAMES.index("skull"), SHAPE_NAMES.index("neck")
+
+    def distance(scene):
+        present = scene.body.present[:, [skull, neck]].all(axis=1)
+        gap = scene.body.centers[present, skull] - scene.body.centers[present, neck]
+        length = np.linalg.norm(scene.body.axes[present, skull, :, 0], axis=1)
+        return np.linalg.norm(gap, axis=1) / length
+
+    whole = distance(scenes([CATEGORIES.index(name)] * 100))
+    loose = distance(scenes([-1] * 100))
+    assert len(whole) == 100 and whole.max() < 2
+    assert np.median(loose) > 2
+
+
+def test_no_loose_parts_and_nothing_in_front_at_difficulty_0():
+    scene = scenes([0] * 50, difficulty=0)
+    shapes = scene.clutter.present
+    assert not shapes[:, :-3].any() and shapes[:, -3:].all()  # hills only
+    assert not scene.occluders.present.any()
+    hard = scenes([0] * 50, difficulty=1)
+    assert hard.clutter.present[:, :-3].any(axis=1).mean() > 0.5
+    assert hard.occluders.present.any(axis=1).mean() > 0.5

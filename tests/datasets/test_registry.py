@@ -1,0 +1,81 @@
+"""`load` by name, and where it looks for files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_interp.datasets import PartsDataset, load, synthetic_parts
+
+
+def test_synthetic_parts_needs_no_files(monkeypatch):
+    monkeypatch.delenv("KERAS_INTERP_DATA", raising=False)
+    dataset = load("synthetic_parts", split="test", num_images=40, seed=3)
+    assert isinstance(dataset, PartsDataset)
+    whole = synthetic_parts(40, seed=3)
+    np.testing.assert_array_equal(dataset.images, whole.take_split("test").images)
+
+
+def test_root_and_split(cub_root):
+    assert len(load("cub", cub_root)) == 3
+    assert len(load("cub", root=str(cub_root.parent), split="test")) == 1
+    assert load("cub", cub_root, categories=["Wren"], size=8).image_size == (8, 8)
+
+
+def test_environment_variable(cub_root, monkeypatch):
+    monkeypatch.setenv("KERAS_INTERP_DATA", str(cub_root.parent.parent))
+    cub_root.parent.rename(cub_root.parent.parent / "cub")
+    assert len(load("cub")) == 3
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(
+        ValueError, match="'cubs'; known: synthetic_parts, cub, animal_"
+    ):
+        load("cubs")
+
+
+def test_unknown_option_lists_the_known_ones(cub_root):
+    with pytest.raises(ValueError, match=r"cub has no options \['colour'\].*'crop'"):
+        load("cub", cub_root, colour=1)
+    with pytest.raises(ValueError, match="synthetic_parts has no options"):
+        load("synthetic_parts", crop="box")
+
+
+def test_synthetic_parts_takes_no_root(tmp_path):
+    with pytest.raises(ValueError, match="takes no root"):
+        load("synthetic_parts", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["cub", "animal_part"])
+def test_no_folder_says_what_is_wanted(name, monkeypatch, tmp_path):
+    monkeypatch.delenv("KERAS_INTERP_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match=f"'{name}' .*https.*pass root="):
+        load(name)
+    monkeypatch.setenv("KERAS_INTERP_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"{name} is not a folder"):
+        load(name)
+    with pytest.raises(FileNotFoundError, match="root='absent' is not a folder with"):
+        load(name, root="absent")
+
+
+IMPORTS = """
+import sys, keras
+before = set(sys.modules)
+import keras_interp.datasets.synthetic.animals
+import keras_interp.datasets as datasets
+assert callable(datasets.synthetic_parts) and callable(datasets.load)
+added = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(sorted(added & {"PIL", "h5py", "scipy", "threadpoolctl"}))
+"""
+
+
+def test_importing_is_light_and_names_stay_functions():
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "[]"
