@@ -105,18 +105,23 @@ class GradientRatio(keras.callbacks.Callback):
             seen.append(ops.convert_to_numpy(ops.cast(maps, "float32")))
             return maps
 
-        with keras.StatelessScope():
+        with self._untouched():
             self._call_model(mask, look)
         return seen[-1]
 
     def _task_loss(self, mask: InterpretableMask, shift: Any) -> Any:
         # Without `training` no filter loss is added: what is left is the task's loss
         # and terms that do not depend on the maps.
-        with keras.StatelessScope():
+        with self._untouched():
             outputs = self._call_model(mask, lambda x: x + ops.cast(shift, x.dtype))
             return self.model.compute_loss(
                 x=self.images, y=self.labels, y_pred=outputs, training=False
             )
+
+    def _untouched(self) -> keras.StatelessScope:
+        """What is assigned inside is forgotten afterwards, metrics included."""
+        state = [(v, ops.convert_to_tensor(v)) for v in self.model.variables]
+        return keras.StatelessScope(state_mapping=state)
 
     def _call_model(self, mask: InterpretableMask, probe: Any) -> Any:
         mask.map_probe = probe

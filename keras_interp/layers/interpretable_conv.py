@@ -47,7 +47,8 @@ class InterpretableConv(keras.layers.Conv2D):
         mask: Whether maps are masked. Defaults to True.
         num_categories: Number of categories of the labels, filled in by
             `InterpretableModel` where None (default).
-        weight_schedule: `"inverse_epoch"` (default) or `"constant"`.
+        weight_schedule: `"constant"`, `"inverse_epoch"`, or None (default): the
+            constant one with `scale="peak"`, the paper's with `scale="paper"`.
         mask_warmup_epochs: Epochs over which the mask is blended in. Defaults to 0.
         learn_beta: Whether each filter learns its slope (`"authors"` only).
         monitor: Whether the training log shows the filter loss and its entropies.
@@ -86,7 +87,7 @@ class InterpretableConv(keras.layers.Conv2D):
         scale: str = "peak",
         mask: bool = True,
         num_categories: int | None = None,
-        weight_schedule: str = "inverse_epoch",
+        weight_schedule: str | None = None,
         mask_warmup_epochs: int = 0,
         learn_beta: bool = False,
         monitor: bool = True,

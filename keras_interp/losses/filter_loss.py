@@ -19,6 +19,7 @@ class FilterLossInputs:
         peak_templates: `(batch, height, width, filters)`, the positive template at
             each map's peak, -1 to 1, a constant.
         peak_cells: `(batch, filters)`, row-major index of the peak, int32.
+        templates: `(height * width + 1, height * width)`, the negative one last.
         scores: `(batch, height * width + 1, filters)`, inner products with all
             templates, not yet multiplied with `score_scale`.
         score_scale: What turns `scores` into `tr(x . T)`: the paper's tau, or the
@@ -35,6 +36,7 @@ class FilterLossInputs:
     feature_maps: Any
     peak_templates: Any
     peak_cells: Any
+    templates: Any
     scores: Any
     score_scale: Any
     targets: Any
@@ -57,6 +59,8 @@ class FilterLoss(ABC):
         default_weight_paper: The same with `scale="paper"`.
         follows_activation: Whether the literal weight grows with the mean peak of
             the maps.
+        looks_for_distinctive_peaks: Whether the template of a map is the one at the
+            peak of its distinctive part, not at the map's own peak.
     """
 
     name: str
@@ -67,6 +71,7 @@ class FilterLoss(ABC):
     default_weight_many = 0.1
     default_weight_paper = 1.0
     follows_activation = True
+    looks_for_distinctive_peaks = False
 
     @abstractmethod
     def __call__(self, inputs: FilterLossInputs) -> Any:
@@ -85,7 +90,8 @@ def with_gradient(value: Any, gradient: Any, variable: Any) -> Any:
         Tensor `(filters,)`.
     """
     carrier = ops.sum(ops.stop_gradient(gradient) * variable, axis=(0, 1, 2))
-    return ops.stop_gradient(value) + carrier - ops.stop_gradient(carrier)
+    # In this order the carrier leaves no rounding error in the value.
+    return ops.stop_gradient(value) + (carrier - ops.stop_gradient(carrier))
 
 
 def batch_size_of(tensor: Any) -> Any:

@@ -137,20 +137,30 @@ def mutual_information_of_scores(scores: Any) -> Any:
 
 def entropies_of_scores(scores: Any) -> FilterEntropies:
     """Decomposition of eq. (5) from scores whose last template is the negative one."""
-    log_likelihood = scores - log_sum_exp(scores, axis=0)
     templates = ops.cast(ops.shape(scores)[1], scores.dtype)
-    log_joint = log_likelihood - ops.log(templates)  # log p(x, T)
-    log_positive = log_sum_exp(log_joint[:, :-1], axis=1)  # log p(x, T+)
-    log_negative = log_joint[:, -1:]
-    log_marginal = log_sum_exp(log_joint, axis=1)  # log p(x)
-    inter_category = -ops.sum(
-        ops.exp(log_positive) * (log_positive - log_marginal)
-        + ops.exp(log_negative) * (log_negative - log_marginal),
-        axis=(0, 1),
+    # One exponential of the large array serves all the sums.
+    shifted = scores - ops.max(scores, axis=0, keepdims=True)
+    likelihood = ops.exp(shifted)
+    total = ops.sum(likelihood, axis=0, keepdims=True)
+    likelihood = likelihood / total  # p(x|T)
+    both = ops.sum(likelihood, axis=1) / templates  # p(x)
+    negative = likelihood[:, -1] / templates  # p(x, T-)
+    positive = ops.maximum(both - negative, 0.0)  # p(x, T+)
+    positive_entropy = _sum_of_p_log_p(positive)
+    inter_category = (
+        _sum_of_p_log_p(both) - positive_entropy - _sum_of_p_log_p(negative)
     )
     # sum_x p(x, T+) H(T+ | x), with log p~(T|x) = log p(x, T) - log p(x, T+).
-    positive = log_joint[:, :-1]
-    spatial = -ops.sum(ops.exp(positive) * (positive - log_positive), axis=(0, 1))
+    log_likelihood = shifted - ops.log(total)
+    of_templates = ops.sum(likelihood * log_likelihood, axis=0)[:-1]
+    joint = ops.sum(of_templates, axis=0) / templates
+    joint = joint - ops.log(templates) * ops.sum(positive, axis=0)
+    spatial = positive_entropy - joint
     return FilterEntropies(
         ops.log(templates) - inter_category - spatial, inter_category, spatial
     )
+
+
+def _sum_of_p_log_p(probabilities: Any) -> Any:
+    # The least positive number stands for 0, whose p log p is 0.
+    return ops.sum(probabilities * ops.log(ops.maximum(probabilities, 1e-30)), axis=0)

@@ -25,6 +25,7 @@ def inputs_of():
                 templates_at(rows, columns, height, width, beta, "l1")
             ),
             "peak_cells": ops.cast(rows * width + columns, "int32"),
+            "templates": matrix,
             "scores": template_scores(maps, matrix),
             "score_scale": scale,
             "targets": targets,
