@@ -1,0 +1,118 @@
+"""The command `keras-interp`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# The program's own text matters here, not TensorFlow's start-up log.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Keras layers, models and measures that make neural networks explain "
+    "themselves.",
+)
+reproduce_app = typer.Typer(
+    no_args_is_help=True, help="Measure a paper's tables again with this library."
+)
+app.add_typer(reproduce_app, name="reproduce")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for pictures and report.html.")] = (
+        Path("demo_output")
+    ),
+    images: Annotated[int, typer.Option(help="Pictures to draw.")] = 2400,
+    epochs: Annotated[int, typer.Option(help="Passes over the pictures.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of pictures and weights.")] = 0,
+) -> None:
+    """Train an ordinary and an interpretable network on drawn animals, and compare."""
+    from keras_interp.reproduce.demo import run_demo
+
+    run_demo(out, num_images=images, epochs=epochs, seed=seed)
+
+
+@reproduce_app.command()
+def icnn(
+    data: Annotated[str, typer.Option(help="cub or animal_part.")] = "cub",
+    root: Annotated[
+        Path | None, typer.Option(help="The dataset's folder, extracted.")
+    ] = None,
+    backbone: Annotated[str, typer.Option(help="squeezenet or mobilenet.")] = (
+        "squeezenet"
+    ),
+    weights: Annotated[
+        str | None, typer.Option(help="Path of the backbone's weights.")
+    ] = None,
+    categories: Annotated[
+        str | None, typer.Option(help="Animals, with commas between.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the pictures.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
+        "icnn_output"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
+    development: Annotated[
+        bool,
+        typer.Option("--development", help="Score on held-back training pictures."),
+    ] = False,
+    filter_loss: Annotated[str, typer.Option(help="Mode of the filter loss.")] = (
+        "posterior"
+    ),
+    filter_loss_weight: Annotated[
+        float | None, typer.Option(help="Weight of the filter loss.")
+    ] = None,
+    weight_schedule: Annotated[
+        str | None, typer.Option(help="constant or inverse_epoch.")
+    ] = None,
+    fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
+    without_labels: Annotated[
+        bool, typer.Option(help="Also train without labels for the filter loss.")
+    ] = True,
+) -> None:
+    """Interpretable CNN: tables 1 and 3 to 7 of Zhang, Wu and Zhu, CVPR 2018."""
+    from keras_interp.reproduce import IcnnSettings, reproduce_icnn
+
+    settings = IcnnSettings(
+        data=data,
+        root=root,
+        backbone=backbone,
+        weights=weights,
+        categories=tuple(categories.split(",")) if categories else None,
+        epochs=epochs,
+        seed=seed,
+        seeds=seeds,
+        quick=quick,
+        development=development,
+        filter_loss=filter_loss,
+        filter_loss_weight=filter_loss_weight,
+        weight_schedule=weight_schedule,
+        fraction=fraction,
+        without_labels=without_labels,
+    )
+    results = reproduce_icnn(settings, out)
+    typer.echo(results.markdown())
+    typer.echo(f"Written to {out}")
+
+
+def main() -> None:
+    """Run the command; a wrong argument is one line, not a traceback."""
+    try:
+        app()
+    except (ValueError, FileNotFoundError) as error:
+        typer.echo(f"keras-interp: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""A frozen pretrained network under the layers that are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_interp import models
+from keras_interp.receptive_field import ReceptiveField, receptive_field
+
+BACKBONES = ("squeezenet", "mobilenet")
+_HALF_WHITENING = 0.5
+
+
+@dataclass(frozen=True)
+class FrozenTrunk:
+    """A pretrained network that ends in feature maps.
+
+    Attributes:
+        name: `"squeezenet"` or `"mobilenet"`.
+        network: Keras model from prepared pictures to maps.
+        preprocess: From uint8 RGB pictures to the network's input.
+        image_size: Side of the square pictures, in pixels.
+    """
+
+    name: str
+    network: keras.Model
+    preprocess: Callable[[np.ndarray], np.ndarray]
+    image_size: int
+
+    @classmethod
+    def load(cls, backbone: str, weights: str | None = None) -> FrozenTrunk:
+        """Load SqueezeNet v1.0 up to its last pooling, or MobileNet 0.25 up to conv 11.
+
+        Args:
+            backbone: One of `BACKBONES`.
+            weights: Path of the weights; None looks in `$KERAS_INTERP_DATA/weights`.
+        """
+        if backbone == "squeezenet":
+            whole = models.SqueezeNet(weights=weights or "imagenet", include_top=False)
+            network = keras.Model(whole.inputs, whole.get_layer("pool8").output)
+            return cls(backbone, network, _squeezenet_input, 227)
+        if backbone == "mobilenet":
+            path = weights or str(models.find_weights("mobilenet_0.25"))
+            whole = keras.applications.MobileNet(
+                (224, 224, 3), alpha=0.25, include_top=False, weights=path
+            )
+            network = keras.Model(
+                whole.inputs, whole.get_layer("conv_pw_11_relu").output
+            )
+            return cls(backbone, network, _mobilenet_input, 224)
+        raise ValueError(
+            f"`backbone` must be one of {BACKBONES}, for which pretrained weights can "
+            f"be at hand. Received: backbone={backbone!r}"
+        )
+
+    def receptive_field(self) -> ReceptiveField:
+        """Of the network's last layer."""
+        return receptive_field(self.network, self.network.layers[-1].name)
+
+    def features(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+        """Maps of uint8 RGB pictures, computed a batch at a time with a progress bar.
+
+        Returns:
+            float16 array `(pictures, height, width, channels)`.
+        """
+        from rich.progress import track
+
+        shape = self.network.output_shape[1:]
+        maps = np.empty((len(images), *shape), "float16")
+        starts = range(0, len(images), batch_size)
+        for start in track(starts, description="Features of the frozen trunk"):
+            chunk = slice(start, start + batch_size)
+            maps[chunk] = self.network.predict_on_batch(self.preprocess(images[chunk]))
+        return maps
+
+
+def _squeezenet_input(images: np.ndarray) -> np.ndarray:
+    return models.preprocess_input(images, backbone="squeezenet")
+
+
+def _mobilenet_input(images: np.ndarray) -> np.ndarray:
+    return keras.applications.mobilenet.preprocess_input(images.astype("float32"))
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A linear map of feature channels to half-whitened principal components.
+
+    Each component is divided by the square root of its standard deviation: all of them
+    get a say, and the strong ones still more than the weak.
+    """
+
+    mean: np.ndarray
+    matrix: np.ndarray
+    explained: float
+
+    @classmethod
+    def fit(cls, features: np.ndarray, components: int, seed: int = 0) -> Projection:
+        """Learn from a sample of positions of training pictures.
+
+        Args:
+            features: `(pictures, height, width, channels)`.
+            components: How many to keep.
+            seed: Of the sample.
+        """
+        cells = features.reshape(-1, features.shape[-1])
+        sample = np.random.default_rng(seed).permutation(len(cells))[:60_000]
+        cells = cells[np.sort(sample)].astype("float64")
+        mean = cells.mean(axis=0)
+        variances, axes = np.linalg.eigh(np.cov(cells - mean, rowvar=False))
+        order = np.argsort(variances)[::-1][:components]
+        kept = np.maximum(variances[order], 1e-12)
+        scale = kept ** (-0.5 * _HALF_WHITENING)
+        # Unit variance of a typical component keeps the usual learning rates usable.
+        scale /= np.sqrt(np.mean(kept * scale**2))
+        return cls(
+            mean.astype("float32"),
+            (axes[:, order] * scale).astype("float32"),
+            float(kept.sum() / variances.sum()),
+        )
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        return (features.astype("float32") - self.mean) @ self.matrix
