@@ -44,10 +44,12 @@ class GradientRatio(keras.callbacks.Callback):
 
     def __init__(self, images: Any, labels: Any, warn_above: float = 2.0):
         super().__init__()
-        if len(images) == 0 or len(images) != len(labels):
+        # A model may have several inputs or outputs.
+        counts = [[len(a) for a in keras.tree.flatten(t)] for t in (images, labels)]
+        if 0 in counts[0] or len(set(counts[0] + counts[1])) != 1:
             raise ValueError(
                 "Expected as many labels as images, at least one. Received: "
-                f"{len(images)} images and {len(labels)} labels."
+                f"{counts[0]} images and {counts[1]} labels."
             )
         self.images = images
         self.labels = labels

@@ -110,7 +110,7 @@ def _cell(row: dict[str, Any] | None) -> str:
     if row is None or row["value"] is None:
         return ""
     text = f"{row['value']:.3f}"
-    if row["spread"] is not None:
+    if row.get("spread") is not None:
         text += f" ± {row['spread']:.3f}"
     if row["baseline_constant"] is not None:
         text += f" (constant {row['baseline_constant']:.3f}, "
