@@ -29,13 +29,49 @@ def demo(
         Path("demo_output")
     ),
     images: Annotated[int, typer.Option(help="Pictures to draw.")] = 2400,
-    epochs: Annotated[int, typer.Option(help="Passes over the pictures.")] = 12,
+    epochs: Annotated[int, typer.Option(help="Passes over the pictures.")] = 10,
     seed: Annotated[int, typer.Option(help="Of pictures and weights.")] = 0,
 ) -> None:
-    """Train an ordinary and an interpretable network on drawn animals, and compare."""
+    """Train an ordinary and an interpretable network on drawn birds, and compare."""
     from keras_interp.reproduce.demo import run_demo
 
     run_demo(out, num_images=images, epochs=epochs, seed=seed)
+
+
+@app.command()
+def report(
+    model: Annotated[Path, typer.Argument(help="A .keras file.")],
+    data: Annotated[str, typer.Option(help="Dataset with landmarks.")] = (
+        "synthetic_parts"
+    ),
+    root: Annotated[
+        Path | None, typer.Option(help="The dataset's folder, extracted.")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Layer to look at; the last one if not given.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+) -> None:
+    """Measure a saved model's filters and write one HTML page about them.
+
+    The model takes pictures from 0 to 255, as the datasets give them.
+    """
+    import keras
+
+    import keras_interp as ki
+
+    if not model.is_file():
+        raise FileNotFoundError(
+            f"No file {model}: give the path of a model saved with model.save(...)."
+        )
+    network = keras.saving.load_model(model)
+    height, width = network.input_shape[1:3]
+    if data == "synthetic_parts":
+        pictures = ki.datasets.load(data, image_size=height)
+    else:
+        pictures = ki.datasets.load(data, root, size=(height, width))
+    ki.report(network, pictures, out, layer_name=layer)
+    typer.echo(f"Written to {out}")
 
 
 @reproduce_app.command()

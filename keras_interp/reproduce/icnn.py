@@ -135,7 +135,7 @@ def _run_task(
     say: Callable[[str], None],
 ) -> None:
     projection = Projection.fit(task.features[task.is_train], COMPONENTS)
-    values = projection(task.features)
+    values, mirrored = projection(task.features), projection(task.mirrored)
     recipe = settings.recipe(task)
     kinds = ["ordinary", "interpretable"]
     if settings.without_labels:
@@ -143,7 +143,7 @@ def _run_task(
     trained: dict[str, list[TrainedNetwork]] = {kind: [] for kind in kinds}
     for seed in settings.all_seeds():
         for kind in kinds:
-            network = train(task, values, recipe, field, kind, seed)
+            network = train(task, values, mirrored, recipe, field, kind, seed)
             trained[kind].append(network)
             found = network.measured
             say(

@@ -26,6 +26,8 @@ class IcnnTask:
         name: Such as `"bird"` or `"40 categories"`.
         pictures: All pictures of the task; the split says which are for testing.
         features: Maps of the frozen trunk, in the order of the pictures.
+        mirrored: Maps of the mirror images of the training objects, in their order:
+            the authors train on each object and its mirror image.
         targets: int labels that the network learns: 0/1 for one category.
         categories: Number of categories, 1 for object against background.
         paper_table: Table of location instability in the paper.
@@ -36,6 +38,7 @@ class IcnnTask:
     name: str
     pictures: PartsDataset
     features: np.ndarray
+    mirrored: np.ndarray
     targets: np.ndarray
     categories: int
     paper_table: str
@@ -47,17 +50,19 @@ class IcnnTask:
         """Bool, the pictures that are learnt from."""
         return np.asarray(self.pictures.split) != "test"
 
-    def training_order(self) -> np.ndarray:
+    def training_rows(self) -> np.ndarray:
         """Rows of training pictures, the rarer background repeated."""
         rows = np.flatnonzero(self.is_train)
-        if self.categories > 1:
-            return rows
-        background = rows[self.targets[rows] == 0]
-        objects = len(rows) - len(background)
-        # Never more background than objects.
+        background = rows[self.pictures.is_background[rows]]
+        objects = 2 * (len(rows) - len(background))
+        # Never more background than objects and their mirror images.
         most = max(1, objects // max(1, len(background)))
         repeats = min(NEGATIVE_REPEATS, most)
         return np.concatenate([rows, np.repeat(background, repeats - 1)])
+
+    def training_objects(self) -> np.ndarray:
+        """Rows of training pictures that show an object."""
+        return np.flatnonzero(self.is_train & ~self.pictures.is_background)
 
     def objects(self) -> np.ndarray:
         """Rows of pictures that show an object and have a landmark."""
@@ -94,6 +99,8 @@ def cub_tasks(
     if development:
         birds, background = development_split(birds), development_split(background)
     features = trunk.features(birds.images)
+    learnt = np.asarray(birds.split) != "test"
+    mirrored = trunk.features(birds.images[learnt][:, :, ::-1])
     landmarks = tuple(birds.landmark_names.index(name) for name in CUB_LANDMARKS)
     both = _with_background(birds, background)
     _, species = np.unique(birds.labels, return_inverse=True)
@@ -102,13 +109,16 @@ def cub_tasks(
             "bird",
             both,
             np.concatenate([features, trunk.features(background.images)]),
+            mirrored,
             (~both.is_background).astype(int),
             1,
             "5",
             landmarks,
             usual_epochs=8,
         ),
-        IcnnTask("40 categories", birds, features, species, 40, "6", landmarks),
+        IcnnTask(
+            "40 categories", birds, features, mirrored, species, 40, "6", landmarks
+        ),
     ]
 
 
@@ -131,22 +141,29 @@ def animal_tasks(
     if development:
         pictures = development_split(pictures)
     features = trunk.features(pictures.images)
+    learnt = (np.asarray(pictures.split) != "test") & ~pictures.is_background
+    mirrored = trunk.features(pictures.images[learnt][:, :, ::-1])
     animals = [name for name in pictures.class_names if name != "background"]
     tasks = []
     for index, name in enumerate(animals):
-        rows = np.flatnonzero((pictures.labels == index) | pictures.is_background)
-        chosen = pictures.subset(rows)
+        shown = (pictures.labels == index) | pictures.is_background
+        chosen = pictures.subset(shown)
         targets = (~chosen.is_background).astype(int)
-        tasks.append(IcnnTask(name, chosen, features[rows], targets, 1, "3", None))
-    if len(animals) > 1:
-        rows = np.flatnonzero(~pictures.is_background)
-        chosen = pictures.subset(rows)
-        name = f"{len(animals)} categories"
         tasks.append(
             IcnnTask(
-                name, chosen, features[rows], chosen.labels, len(animals), "6", None
+                name, chosen, features[shown], mirrored[shown[learnt]], targets, 1, "3",
+                None,
             )
-        )
+        )  # fmt: skip
+    if len(animals) > 1:
+        shown = ~pictures.is_background
+        chosen, count = pictures.subset(shown), len(animals)
+        tasks.append(
+            IcnnTask(
+                f"{count} categories", chosen, features[shown], mirrored, chosen.labels,
+                count, "6", None,
+            )
+        )  # fmt: skip
     return tasks
 
 

@@ -39,6 +39,7 @@ class TrainedNetwork:
 def train(
     task: IcnnTask,
     values: np.ndarray,
+    mirrored: np.ndarray,
     recipe: IcnnRecipe,
     field: ReceptiveField,
     kind: str,
@@ -49,6 +50,7 @@ def train(
     Args:
         task: Pictures and labels.
         values: Projected features `(pictures, height, width, components)`.
+        mirrored: Projected features of the training objects' mirror images.
         recipe: Sizes, epochs and filter loss.
         field: Receptive field of the features.
         kind: `"ordinary"`, `"interpretable"` or `"interpretable_without_labels"`.
@@ -63,7 +65,7 @@ def train(
         interpretable=interpretable,
         with_labels=kind != WITHOUT_LABELS,
     )
-    history = _fit(model, task, values, recipe, interpretable)
+    history = _fit(model, task, values, mirrored, recipe, interpretable)
     layer = read_feature_maps(model, values[task.objects()], TOP_LAYER)
     # 3x3 convolutions that keep the size leave the centres where they are.
     widened = field.size + 2 * 2 * field.stride
@@ -92,15 +94,18 @@ def _fit(
     model: keras.Model,
     task: IcnnTask,
     values: np.ndarray,
+    mirrored: np.ndarray,
     recipe: IcnnRecipe,
     interpretable: bool,
 ) -> dict[str, list[float]]:
-    rows = task.training_order()
-    some = rows[:: max(1, len(rows) // recipe.batch_size)][: recipe.batch_size]
-    watch = GradientRatio(values[some], task.targets[some], warn_above=float("inf"))
+    rows = task.training_rows()
+    features = np.concatenate([values[rows], mirrored])
+    targets = task.targets[np.concatenate([rows, task.training_objects()])]
+    some = np.arange(0, len(rows), max(1, len(rows) // recipe.batch_size))
+    watch = GradientRatio(features[some], targets[some], warn_above=float("inf"))
     history = model.fit(
-        values[rows],
-        task.targets[rows],
+        features,
+        targets,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         verbose=0,

@@ -102,6 +102,8 @@ class Results:
                 if (row["table"], row["row"]) == (table, name)
             }
             cells = [_cell(of_row.get(metric)) for metric in metrics]
+            if not any(cells):
+                continue
             lines.append(f"| {table} | {name} | " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
 

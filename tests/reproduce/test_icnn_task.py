@@ -15,23 +15,29 @@ def pictures():
 def task_of(pictures, categories):
     targets = (~pictures.is_background).astype(int)
     features = np.zeros((len(pictures), 2, 2, 1))
-    return IcnnTask("animal", pictures, features, targets, categories, "3", None)
+    learnt = (np.asarray(pictures.split) != "test") & ~pictures.is_background
+    mirrored = features[learnt]
+    return IcnnTask(
+        "animal", pictures, features, mirrored, targets, categories, "3", None
+    )
 
 
 def test_background_is_repeated_up_to_the_number_of_objects(pictures):
     task = task_of(pictures, 1)
-    rows = task.training_order()
+    rows = task.training_rows()
     shown = task.targets[rows]
     train = task.targets[task.is_train]
     assert shown.sum() == train.sum()
     repeats = (shown == 0).sum() / (train == 0).sum()
-    assert repeats == min(4, train.sum() // (train == 0).sum()) > 1
+    assert repeats == min(4, 2 * train.sum() // (train == 0).sum()) > 1
     assert task.is_train[rows].all()
 
 
-def test_several_categories_are_taken_as_they_are(pictures):
+def test_mirrored_features_belong_to_the_training_objects(pictures):
     task = task_of(pictures, 6)
-    np.testing.assert_array_equal(task.training_order(), np.flatnonzero(task.is_train))
+    rows = task.training_objects()
+    assert len(task.mirrored) == len(rows)
+    assert task.is_train[rows].all() and not pictures.is_background[rows].any()
 
 
 def test_objects_show_a_landmark_and_no_background(pictures):
