@@ -102,9 +102,9 @@ def icnn(
         bool,
         typer.Option("--development", help="Score on held-back training pictures."),
     ] = False,
-    filter_loss: Annotated[str, typer.Option(help="Mode of the filter loss.")] = (
-        "posterior"
-    ),
+    filter_loss: Annotated[
+        str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
+    ] = "posterior",
     filter_loss_weight: Annotated[
         float | None, typer.Option(help="Weight of the filter loss.")
     ] = None,
@@ -113,8 +113,8 @@ def icnn(
     ] = None,
     fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
     without_labels: Annotated[
-        bool, typer.Option(help="Also train without labels for the filter loss.")
-    ] = True,
+        bool | None, typer.Option(help="Also train without labels for the filter loss.")
+    ] = None,
 ) -> None:
     """Interpretable CNN: tables 1 and 3 to 7 of Zhang, Wu and Zhu, CVPR 2018."""
     from keras_interp.reproduce import IcnnSettings, reproduce_icnn
@@ -130,7 +130,7 @@ def icnn(
         seeds=seeds,
         quick=quick,
         development=development,
-        filter_loss=filter_loss,
+        filter_loss=None if filter_loss == "none" else filter_loss,
         filter_loss_weight=filter_loss_weight,
         weight_schedule=weight_schedule,
         fraction=fraction,

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import keras
 import numpy as np
 import pytest
+
+# The first call of a graph takes long on a busy machine; that is no failure.
+hypothesis.settings.register_profile("keras_interp", deadline=None)
+hypothesis.settings.load_profile("keras_interp")
 
 
 @pytest.fixture(autouse=True)

@@ -57,7 +57,7 @@ class FilterCategories(keras.layers.Layer):
             )
 
         self.mean_activation = state("mean_activation", (filters, categories))
-        self.pictures_of_category = state("pictures_of_category", (categories,))
+        self.category_share = state("category_share", (categories,))
         self.pictures = state("pictures", ())
 
     def update(self, activation: Any, categories: Any, training: bool) -> Targets:
@@ -75,29 +75,42 @@ class FilterCategories(keras.layers.Layer):
         batch_mean = ops.matmul(ops.transpose(activation), categories)
         batch_mean = batch_mean / ops.maximum(counts, 1.0)[None]
         old = ops.convert_to_tensor(self.mean_activation)
-        seen_before = ops.convert_to_tensor(self.pictures_of_category)
+        old_share = ops.convert_to_tensor(self.category_share)
         blended = ops.where(
-            seen_before[None] > 0,
+            old_share[None] > 0,
             MOMENTUM * old + (1 - MOMENTUM) * batch_mean,
             batch_mean,
         )
         # A batch with a NaN map must not spoil the state for good.
         usable = (counts[None] > 0) & ops.isfinite(batch_mean)
         mean_activation = ops.where(usable, blended, old)
-        seen = seen_before + counts
-        pictures = self.pictures + ops.cast(ops.shape(categories)[0], "float32")
-        assigned = ops.argmax(ops.where(seen[None] > 0, mean_activation, -1e30), axis=1)
+        # A running mean, since a float32 count would come to a halt at 2**24 pictures.
+        arrived = ops.cast(ops.shape(categories)[0], "float32")
+        pictures = self.pictures + arrived
+        share = old_share + (counts - arrived * old_share) / ops.maximum(pictures, 1.0)
+        assigned = ops.argmax(
+            ops.where(share[None] > 0, mean_activation, -1e30), axis=1
+        )
         if training:
             self.mean_activation.assign(mean_activation)
-            self.pictures_of_category.assign(seen)
+            self.category_share.assign(share)
             self.pictures.assign(pictures)
-        density = ops.take(seen, assigned) / ops.maximum(pictures, 1.0)
+        density = ops.take(share, assigned)
         return Targets(ops.take(categories, assigned, axis=1), density)
+
+    def load_own_variables(self, store: Any) -> None:
+        # A model may be saved before it is told how many categories its labels have,
+        # and be loaded after, or the other way round.
+        if not len(store):
+            return
+        if not self.built:
+            self.build(tuple(store["0"].shape))
+        super().load_own_variables(store)
 
     def assigned(self) -> np.ndarray:
         """Category of each filter, int `(filters,)`; -1 before any label was seen."""
         mean_activation = ops.convert_to_numpy(self.mean_activation)
-        seen = ops.convert_to_numpy(self.pictures_of_category) > 0
+        seen = ops.convert_to_numpy(self.category_share) > 0
         if not seen.any():
             return np.full(len(mean_activation), -1)
         return np.where(seen, mean_activation, -np.inf).argmax(axis=1)

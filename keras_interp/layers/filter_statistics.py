@@ -10,7 +10,7 @@ from keras import ops
 from keras_interp.layers.filter_categories import MOMENTUM, FilterCategories, Targets
 from keras_interp.layers.label_scope import category_matrix
 from keras_interp.layers.response_levels import ResponseLevels
-from keras_interp.losses.template_scores import log_sum_exp
+from keras_interp.losses.template_scores import log_ratio_to_mean
 
 
 class FilterStatistics(keras.layers.Layer):
@@ -92,16 +92,16 @@ class FilterStatistics(keras.layers.Layer):
         if self.log_mean_likelihood is None:
             return None
         scores = ops.stop_gradient(scores)
-        pictures = ops.maximum(ops.cast(ops.shape(scores)[0], "float32"), 1.0)
-        batch = log_sum_exp(scores, axis=0)[0] - ops.log(pictures)
+        batch = (scores - log_ratio_to_mean(scores, axis=0))[0]
         old = ops.convert_to_tensor(self.log_mean_likelihood)
-        moved = ops.logaddexp(
-            old + ops.log(ops.cast(MOMENTUM, "float32")),
-            batch + ops.log(ops.cast(1 - MOMENTUM, "float32")),
-        )
+        # log(MOMENTUM exp(old) + (1 - MOMENTUM) exp(batch)), exact for a small change.
+        higher, lower = ops.maximum(old, batch), ops.minimum(old, batch)
+        share_of_lower = ops.where(batch > old, MOMENTUM, 1.0 - MOMENTUM)
+        moved = higher + ops.log1p(share_of_lower * ops.expm1(lower - higher))
         new = ops.where(ops.convert_to_tensor(self.steps) > 0, moved, batch)
         new = ops.where(ops.isfinite(batch), new, old)
         if training:
             self.log_mean_likelihood.assign(new)
-            self.steps.assign(self.steps + 1.0)
+            complete = ops.cast(ops.all(ops.isfinite(batch)), "float32")
+            self.steps.assign(self.steps + complete)
         return new

@@ -73,6 +73,8 @@ class InterpretableConv(keras.layers.Conv2D):
         Zhang, Wu, Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018.
     """
 
+    activation: Any
+
     def __init__(
         self,
         filters: int,
@@ -123,14 +125,16 @@ class InterpretableConv(keras.layers.Conv2D):
                 "channels with keras.layers.Permute((2, 3, 1)) before the layer and "
                 "pass data_format='channels_last'."
             )
-        if self.activation is not keras.activations.relu:
+        # The backend's own, such as tf.nn.relu, is the same function.
+        name = getattr(self.activation, "__name__", self.activation)
+        if name != "relu":
             raise ValueError(
                 "InterpretableConv is a convolution with a ReLU, since templates are "
-                "compared with activations that are not negative. Received: activation="
-                f"{keras.activations.serialize(self.activation)!r}. For another "
-                "activation use keras.layers.Conv2D and put "
-                "keras_interp.layers.InterpretableMask after it."
+                "compared with activations that are not negative. Received: "
+                f"activation={name}. For another activation use keras.layers.Conv2D "
+                "and put keras_interp.layers.InterpretableMask after it."
             )
+        self.activation = keras.activations.relu
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
 import keras
@@ -139,7 +141,7 @@ class InterpretableMask(keras.layers.Layer):
         self.learn_beta = learn_beta
         self.monitor = monitor
         self._check_arguments()
-        self._loss_of_maps = FILTER_LOSSES[filter_loss]() if filter_loss else None
+        self._loss_of_maps: Any = FILTER_LOSSES[filter_loss]() if filter_loss else None
         self._statistics = FilterStatistics(name="statistics")
         self._monitor = FilterMonitor(self.name, on_reset=self._begin_epoch)
         # Set for the length of a measurement to see the maps, or to shift them.
@@ -163,20 +165,26 @@ class InterpretableMask(keras.layers.Layer):
         _check_number("mask_warmup_epochs", self.mask_warmup_epochs, 0.0)
         if self.filter_loss_weight is not None:
             _check_number("filter_loss_weight", self.filter_loss_weight, 0.0)
-        if self.num_categories is not None and (
-            not isinstance(self.num_categories, int) or self.num_categories < 1
+        if self.num_categories is not None and not (
+            isinstance(self.num_categories, Integral) and self.num_categories >= 1
         ):
             raise ValueError(
                 "`num_categories` must be None or a whole number, 1 for object against "
                 f"background. Received: num_categories={self.num_categories!r}"
             )
+        for name in ("mask", "learn_beta", "monitor"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(
+                    f"`{name}` must be True or False. "
+                    f"Received: {name}={getattr(self, name)!r}"
+                )
         if self.learn_beta and self.filter_loss != "authors":
             raise ValueError(
                 "`learn_beta=True` belongs to `filter_loss='authors'`. "
                 f"Received: filter_loss={self.filter_loss!r}"
             )
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         check_feature_map_shape(input_shape, self.name)
         _, height, width, filters = input_shape
         self.interpretable_filters = round(self.fraction * filters)
@@ -235,6 +243,12 @@ class InterpretableMask(keras.layers.Layer):
             )
         self.num_categories = num_categories
         categories = self._statistics.categories
+        if categories.built and categories.num_categories != num_categories:
+            raise ValueError(
+                f"Layer '{self.name}' has loaded the state of "
+                f"{categories.num_categories} categories, but the model's labels have "
+                f"{num_categories}."
+            )
         if self._statistics.built and not categories.built:
             categories.build((self.interpretable_filters, num_categories))
 
@@ -268,7 +282,8 @@ class InterpretableMask(keras.layers.Layer):
         self, inputs: Any, training: bool | None = None, labels: Any = None
     ) -> Any:
         count = self.interpretable_filters
-        if count == 0 or not (self.mask or self.filter_loss):
+        # Without pictures there is nothing to mask, or to learn from.
+        if count == 0 or not (self.mask or self.filter_loss) or inputs.shape[0] == 0:
             return inputs
         # One split, whose gradient is one concatenation, in place of two slices.
         interpretable, *others = (
@@ -317,7 +332,7 @@ class InterpretableMask(keras.layers.Layer):
         self._monitor.reporting = self.monitor and (
             scope is not None or (bool(training) and keras.backend.backend() != "jax")
         )
-        if not (training or scope is not None):
+        if not (training or self._monitor.reporting):
             return
         if labels is None and scope is not None:
             labels = scope.labels
@@ -465,16 +480,13 @@ class InterpretableMask(keras.layers.Layer):
         }
 
 
-def _check_number(
-    name: str, value: Any, least: float, most: float = float("inf")
-) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not least <= value <= most
-    ):
-        bound = f"from {least} to {most}" if most != float("inf") else f">= {least}"
-        raise ValueError(f"`{name}` must be a number {bound}. Received: {value!r}")
+def _check_number(name: str, value: Any, least: float, most: float = inf) -> None:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not least <= value <= most or value == inf:
+        bound = f"from {least} to {most}" if most != inf else f">= {least}"
+        raise ValueError(
+            f"`{name}` must be a number {bound}. Received: {name}={value!r}"
+        )
 
 
 # The constructor's arguments, which InterpretableConv takes over.

@@ -58,6 +58,8 @@ class PartMask(keras.layers.Layer):
         check_feature_map_shape(input_shape, self.name)
 
     def call(self, inputs: Any) -> Any:
+        if inputs.shape[0] == 0:
+            return inputs
         _, height, width, _ = ops.shape(inputs)
         # Positions in half precision would be wrong beyond 2048 cells.
         feature_maps = ops.cast(ops.stop_gradient(inputs), "float32")

@@ -33,7 +33,7 @@ class ResponseLevels(keras.layers.Layer):
         self.high = state("high", input_shape)
         self.low = state("low", input_shape)
         self.target_share = state("target_share", input_shape)
-        self.started = state("started", ())
+        self.started = state("started", input_shape)
 
     def update(self, peaks: Any, training: bool) -> Targets:
         """Take one batch into account and say which of its pictures are targets.
@@ -49,7 +49,8 @@ class ResponseLevels(keras.layers.Layer):
         old_high = ops.convert_to_tensor(self.high)
         old_low = ops.convert_to_tensor(self.low)
         old_share = ops.convert_to_tensor(self.target_share)
-        pictures = ops.maximum(ops.cast(ops.shape(peaks)[0], "float32"), 1.0)
+        arrived = ops.cast(ops.shape(peaks)[0], "float32")
+        pictures = ops.maximum(arrived, 1.0)
         mean = ops.sum(peaks, axis=0) / pictures
         deviation = ops.sqrt(ops.sum(ops.square(peaks - mean), axis=0) / pictures)
         high = ops.where(started, old_high, mean + deviation)
@@ -67,9 +68,10 @@ class ResponseLevels(keras.layers.Layer):
             self._follow(
                 self.low, low, ops.sum(peaks * below, axis=0), ops.sum(below, axis=0)
             )
-            usable = ops.isfinite(mean)
+            # A batch that is empty, or has a NaN map, teaches the filter nothing.
+            usable = (arrived > 0) & ops.isfinite(mean)
             self.target_share.assign(ops.where(usable, share, old_share))
-            self.started.assign(1.0)
+            self.started.assign(ops.cast(started | usable, "float32"))
         return Targets(above, share)
 
     def _follow(self, variable: Any, level: Any, total: Any, count: Any) -> None:

@@ -84,12 +84,13 @@ def with_gradient(value: Any, gradient: Any, variable: Any) -> Any:
     Args:
         value: Tensor `(filters,)`; nothing flows back through it.
         gradient: Tensor of the shape of `variable`.
-        variable: Tensor `(batch, height, width, filters)`.
+        variable: Tensor whose last axis is the filters'.
 
     Returns:
         Tensor `(filters,)`.
     """
-    carrier = ops.sum(ops.stop_gradient(gradient) * variable, axis=(0, 1, 2))
+    axes = tuple(range(len(variable.shape) - 1))
+    carrier = ops.sum(ops.stop_gradient(gradient) * variable, axis=axes)
     # In this order the carrier leaves no rounding error in the value.
     return ops.stop_gradient(value) + (carrier - ops.stop_gradient(carrier))
 

@@ -6,8 +6,13 @@ from typing import Any, NamedTuple
 
 from keras import backend, ops
 
+from keras_interp.losses.filter_loss import with_gradient
 from keras_interp.losses.part_templates import check_template_arguments, template_matrix
-from keras_interp.losses.template_scores import log_sum_exp, template_scores
+from keras_interp.losses.template_scores import (
+    divergence_summands,
+    log_ratio_to_mean,
+    template_scores,
+)
 
 
 class FilterEntropies(NamedTuple):
@@ -127,12 +132,20 @@ def mutual_information_of_scores(scores: Any) -> Any:
     """Eq. (1) without its sign, from scores `(batch, templates, filters)`.
 
     The prior of the templates is uniform: alpha / n^2 = 1 - alpha = 1 / (n^2 + 1).
+
+    Maps that fit no template well differ little from one another, and eq. (1) is then
+    a small difference of large sums: it is taken as a sum of positive numbers. Its
+    gradient is `p(x|T) (log r - sum_x p(x|T) log r)` with `r = p(x|T) / p(x)`.
     """
-    log_likelihood = scores - log_sum_exp(scores, axis=0)  # log p(x|T)
+    batch = ops.cast(ops.shape(scores)[0], scores.dtype)
     templates = ops.cast(ops.shape(scores)[1], scores.dtype)
-    log_marginal = log_sum_exp(log_likelihood, axis=1) - ops.log(templates)  # log p(x)
-    information = ops.exp(log_likelihood) * (log_likelihood - log_marginal)
-    return ops.sum(information, axis=(0, 1)) / templates
+    log_likelihood = log_ratio_to_mean(ops.stop_gradient(scores), axis=0)
+    likelihood = ops.exp(log_likelihood) / batch  # p(x|T)
+    log_ratio = log_ratio_to_mean(log_likelihood, axis=1)  # log p(x|T) / p(x)
+    value = ops.sum(divergence_summands(likelihood, log_ratio), axis=(0, 1))
+    product = likelihood * log_ratio
+    gradient = product - likelihood * ops.sum(product, axis=0, keepdims=True)
+    return with_gradient(value / templates, gradient / templates, scores)
 
 
 def entropies_of_scores(scores: Any) -> FilterEntropies:

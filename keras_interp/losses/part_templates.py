@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def check_template_arguments(beta: Any, norm: str) -> None:
             f"`norm` must be one of {NORMS}: 'l1' for the paper's diamond-shaped "
             f"templates, 'l2' for round ones. Received: norm={norm!r}"
         )
-    if not isinstance(beta, (int, float)) or not math.isfinite(beta) or beta <= 0:
+    if not isinstance(beta, Real) or not math.isfinite(beta) or beta <= 0:
         raise ValueError(
             "`beta`, the slope of the templates, must be a positive number "
             f"(the paper uses 4). Received: beta={beta!r}"

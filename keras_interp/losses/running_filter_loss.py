@@ -6,8 +6,13 @@ from typing import Any
 
 from keras import ops
 
-from keras_interp.losses.filter_loss import FilterLoss, FilterLossInputs, batch_size_of
-from keras_interp.losses.template_scores import log_sum_exp
+from keras_interp.losses.filter_loss import (
+    FilterLoss,
+    FilterLossInputs,
+    batch_size_of,
+    with_gradient,
+)
+from keras_interp.losses.template_scores import divergence_summands, log_ratio_to_mean
 
 
 class RunningFilterLoss(FilterLoss):
@@ -27,11 +32,16 @@ class RunningFilterLoss(FilterLoss):
     largest_log_ratio = 1.0
 
     def __call__(self, inputs: FilterLossInputs) -> Any:
-        scores = inputs.scores * inputs.score_scale
+        scores = ops.stop_gradient(inputs.scores) * inputs.score_scale
         log_ratio = scores - ops.stop_gradient(inputs.log_mean_likelihood)[None]
+        held = ops.zeros_like(log_ratio)
         if not inputs.literal:
+            held = ops.cast(log_ratio > self.largest_log_ratio, log_ratio.dtype)
             log_ratio = ops.minimum(log_ratio, self.largest_log_ratio)
+        relative = log_ratio_to_mean(log_ratio, axis=1)
+        ratio = ops.exp(log_ratio)
         templates = ops.cast(ops.shape(scores)[1], scores.dtype)
-        log_marginal = log_sum_exp(log_ratio, axis=1) - ops.log(templates)
-        information = ops.exp(log_ratio) * (log_ratio - log_marginal)
-        return -ops.sum(information, axis=(0, 1)) / templates / batch_size_of(scores)
+        share = 1.0 / (templates * batch_size_of(scores))
+        value = -share * ops.sum(divergence_summands(ratio, relative), axis=(0, 1))
+        gradient = -share * ratio * relative * (1.0 - held) * inputs.score_scale
+        return with_gradient(value, gradient, inputs.scores)

@@ -23,8 +23,28 @@ def template_scores(feature_maps: Any, templates: Any) -> Any:
     return ops.matmul(templates, cells)
 
 
-def log_sum_exp(values: Any, axis: int) -> Any:
-    """`log(sum(exp(values)))` along an axis that is kept."""
-    highest = ops.stop_gradient(ops.max(values, axis=axis, keepdims=True))
-    total = ops.sum(ops.exp(values - highest), axis=axis, keepdims=True)
-    return ops.log(total) + highest
+def log_ratio_to_mean(values: Any, axis: int) -> Any:
+    """`log(exp(values) / mean(exp(values)))`, exact also where values hardly differ."""
+    shifted = values - ops.max(values, axis=axis, keepdims=True)
+    mean_beyond_one = ops.mean(ops.expm1(shifted), axis=axis, keepdims=True)
+    mean = ops.mean(ops.exp(shifted), axis=axis, keepdims=True)
+    log_mean = ops.where(
+        mean_beyond_one > -0.5,
+        ops.log1p(ops.maximum(mean_beyond_one, -0.5)),
+        ops.log(mean),
+    )
+    return shifted - log_mean
+
+
+def divergence_summands(values: Any, log_ratio: Any) -> Any:
+    """`p log(p/q) - p + q` of numbers `p` and their `log(p/q)`.
+
+    Where `p` and `q` have the same sum, so have these and `p log(p/q)`; but these are
+    not negative, so that nothing is lost where `p` and `q` hardly differ.
+    """
+    product = values * log_ratio
+    return ops.where(
+        log_ratio > -1.0,
+        product + values * ops.expm1(-ops.maximum(log_ratio, -1.0)),
+        product - values + values * ops.exp(-ops.maximum(log_ratio, -80.0)),
+    )

@@ -9,6 +9,7 @@ import keras
 from keras_interp.layers.label_scope import current_label_scope, label_scope
 from keras_interp.models.label_hand_over import (
     category_labels,
+    evaluation_list,
     record_findings,
     set_num_categories,
 )
@@ -59,6 +60,10 @@ class InterpretableSequential(keras.Sequential):
         # The JAX backend passes its state before the data.
         _, labels, _ = keras.utils.unpack_x_y_sample_weight(step_arguments[-1])
         return category_labels(self, labels, None)
+
+    def evaluate(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
+        results = super().evaluate(*args, return_dict=True, **kwargs)
+        return results if return_dict else evaluation_list(self, results)
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         loss = super().compute_loss(*args, **kwargs)

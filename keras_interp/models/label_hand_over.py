@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_interp.layers.filter_monitor import FilterFindings
 from keras_interp.layers.interpretable_mask import InterpretableMask
 from keras_interp.layers.label_scope import LabelScope
 
@@ -75,3 +76,21 @@ def record_findings(scope: LabelScope | None) -> None:
     for layer, findings in scope.findings.items():
         layer.record(findings)
     scope.findings.clear()
+
+
+def evaluation_list(model: keras.Model, results: dict[str, Any]) -> Any:
+    """What `evaluate` returns without `return_dict`: as for the same plain model.
+
+    The filters' entropies are left to the log, so that `loss, accuracy =
+    model.evaluate(...)` goes on working when a model becomes interpretable.
+    """
+    monitors = tuple(f"{mask.name}_" for mask in interpretable_masks(model))
+    names = [
+        name
+        for name in results
+        if not (name.startswith(monitors) and name.endswith(FilterFindings._fields))
+    ]
+    # Keras's order: the loss, then the others by name.
+    names.sort(key=lambda name: (name != "loss", name))
+    values = [results[name] for name in names]
+    return values[0] if len(values) == 1 else values

@@ -126,7 +126,7 @@ def _draw(
             measured.receptive_field,
             filters=[0, 4, 8, 12],
             top=6,
-            radius=1.5 * measured.receptive_field.stride,
+            radius=1.5 * float(np.max(measured.receptive_field.stride)),
         )
         axes.flat[0].figure.savefig(out / f"filters_{kind}.png", dpi=100)
     axes = plotting.training_curves(history)

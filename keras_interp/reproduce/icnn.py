@@ -35,11 +35,12 @@ class IcnnSettings:
         quick: Fewer pictures and one seed.
         development: Leave the test pictures alone and score on held-back training
             pictures, for trying settings.
-        filter_loss: Mode of the filter loss.
+        filter_loss: Mode of the filter loss; None leaves the mask alone.
         filter_loss_weight: Its weight.
         weight_schedule: Its schedule.
         fraction: Share of interpretable filters.
-        without_labels: Also train a network whose filter loss sees no labels.
+        without_labels: Also train a network whose filter loss sees no labels; None does
+            so for `"cub"`, where the time allows it.
     """
 
     data: str = "cub"
@@ -52,11 +53,11 @@ class IcnnSettings:
     seeds: int | None = None
     quick: bool = False
     development: bool = False
-    filter_loss: str = "posterior"
+    filter_loss: str | None = "posterior"
     filter_loss_weight: float | None = None
     weight_schedule: str | None = None
     fraction: float = 0.5
-    without_labels: bool = True
+    without_labels: bool | None = None
 
     def recipe(self, task: IcnnTask) -> IcnnRecipe:
         """What networks of a task are trained with."""
@@ -70,6 +71,12 @@ class IcnnSettings:
             weight_schedule=self.weight_schedule,
             fraction=self.fraction,
         )
+
+    def trains_without_labels(self) -> bool:
+        """Whether a third network is trained."""
+        if self.without_labels is None:
+            return self.data == "cub"
+        return self.without_labels
 
     def all_seeds(self) -> range:
         """The seeds of the run."""
@@ -138,7 +145,7 @@ def _run_task(
     values, mirrored = projection(task.features), projection(task.mirrored)
     recipe = settings.recipe(task)
     kinds = ["ordinary", "interpretable"]
-    if settings.without_labels:
+    if settings.trains_without_labels():
         kinds.append(WITHOUT_LABELS)
     trained: dict[str, list[TrainedNetwork]] = {kind: [] for kind in kinds}
     for seed in settings.all_seeds():

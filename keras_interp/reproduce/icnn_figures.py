@@ -24,6 +24,8 @@ def draw_task(
         networks: One network of each kind.
         folder: Where to; made where it is missing.
     """
+    from matplotlib.figure import Figure
+
     folder.mkdir(parents=True, exist_ok=True)
     name = task.name.replace(" ", "_")
     for kind, network in networks.items():
@@ -39,15 +41,17 @@ def draw_task(
             filters=list(filters),
             top=6,
             # Where a filter's peak is, not all that its wide field could see.
-            radius=1.5 * found.receptive_field.stride,
+            radius=1.5 * float(np.max(found.receptive_field.stride)),
         )
         figure = axes.flat[0].figure
         figure.suptitle(f"{task.name}: {kind.replace('_', ' ')} network")
         figure.savefig(folder / f"{name}_{kind}_filters.png", dpi=100)
-        ax = plotting.part_histogram(
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        plotting.part_histogram(
             found.tracking.part,
             task.pictures.landmark_names,
+            figure.subplots(),
             detectors=found.detectors,
             title=f"{task.name}: {kind.replace('_', ' ')} network",
         )
-        ax.figure.savefig(folder / f"{name}_{kind}_parts.png", dpi=100)
+        figure.savefig(folder / f"{name}_{kind}_parts.png", dpi=100)

@@ -43,7 +43,7 @@ class IcnnTask:
     categories: int
     paper_table: str
     instability_landmarks: tuple[int, ...] | None
-    usual_epochs: int = 20
+    usual_epochs: int = 12
 
     @property
     def is_train(self) -> np.ndarray:
@@ -117,7 +117,15 @@ def cub_tasks(
             usual_epochs=8,
         ),
         IcnnTask(
-            "40 categories", birds, features, mirrored, species, 40, "6", landmarks
+            "40 categories",
+            birds,
+            features,
+            mirrored,
+            species,
+            40,
+            "6",
+            landmarks,
+            usual_epochs=20,
         ),
     ]
 

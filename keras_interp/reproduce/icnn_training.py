@@ -68,7 +68,7 @@ def train(
     history = _fit(model, task, values, mirrored, recipe, interpretable)
     layer = read_feature_maps(model, values[task.objects()], TOP_LAYER)
     # 3x3 convolutions that keep the size leave the centres where they are.
-    widened = field.size + 2 * 2 * field.stride
+    widened = float(np.max(field.size)) + 2 * 2 * float(np.max(field.stride))
     measured = measure_maps(
         layer,
         ReceptiveField(size=widened, stride=field.stride, start=field.start),

@@ -149,3 +149,17 @@ def test_a_nan_map_shows():
 def test_wrong_rank_is_refused(shape):
     with pytest.raises(ValueError, match="batch, height, width, filters"):
         ki.losses.filter_mutual_information(np.zeros(shape))
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0, 30.0])
+def test_single_precision_is_enough_for_weak_and_for_strong_maps(rng, strength):
+    maps = strength * rng.random((8, 14, 14, 3))
+
+    def loss(values):
+        return ki.losses.filter_mutual_information(values)
+
+    single = maps.astype("float32")
+    np.testing.assert_allclose(loss(single), loss(maps), rtol=1e-5)
+    slope = gradient(lambda x: ops.sum(loss(x)), maps)
+    rounded = gradient(lambda x: ops.sum(loss(x)), single)
+    np.testing.assert_allclose(rounded, slope, atol=1e-5 * np.abs(slope).max())

@@ -28,7 +28,9 @@ def test_argmax_of_the_same_map():
 def test_spread_around_the_centroid():
     one = np.ones((1, 1))
     spread = activation_spread(
-        ops.convert_to_tensor(MAP), ops.convert_to_tensor(one), ops.convert_to_tensor(one)
+        ops.convert_to_tensor(MAP),
+        ops.convert_to_tensor(one),
+        ops.convert_to_tensor(one),
     )
     np.testing.assert_allclose(float(spread[0, 0]), 0.7071067811865476, rtol=1e-12)
 

@@ -13,7 +13,11 @@ def test_unknown_data_is_refused(tmp_path):
 @pytest.mark.slow
 def test_one_animal_end_to_end(real_data, tmp_path):
     settings = IcnnSettings(
-        data="animal_part", categories=("bird",), epochs=2, quick=True
+        data="animal_part",
+        categories=("bird",),
+        epochs=2,
+        quick=True,
+        without_labels=True,
     )
     lines = []
     reproduce_icnn(settings, tmp_path, say=lines.append)

@@ -1,0 +1,97 @@
+"""TensorFlow, JAX and torch give the same losses, gradients and trainings."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.backends
+
+BACKENDS = ("tensorflow", "jax", "torch")
+SCRIPT = Path(__file__).with_name("backend_values.py")
+FINDINGS = {
+    "parts_filter_loss",
+    "parts_mutual_information",
+    "parts_inter_category_entropy",
+    "parts_spatial_entropy",
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Arrays and logs of each backend that is installed, from a process of each."""
+    folder = tmp_path_factory.mktemp("backends")
+    processes = {}
+    for backend in BACKENDS:
+        if find_spec(backend) is None:
+            continue
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "CUDA_VISIBLE_DEVICES": "",
+            "JAX_PLATFORMS": "cpu",
+        }
+        processes[backend] = subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(folder / f"{backend}.npz")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+    found = {}
+    for backend, process in processes.items():
+        output, errors = process.communicate()
+        assert process.returncode == 0, f"{backend}:\n{errors[-3000:]}"
+        with np.load(folder / f"{backend}.npz") as arrays:
+            found[backend] = dict(arrays), json.loads(output.splitlines()[-1])
+    return found
+
+
+def of_backend(results, backend):
+    if backend not in results:
+        pytest.skip(f"{backend} is not installed")
+    return results[backend]
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_masks_losses_gradients_and_states(results, backend):
+    expected, _ = of_backend(results, "tensorflow")
+    arrays, report = of_backend(results, backend)
+    assert report["backend"] == backend
+    assert set(arrays) == set(expected)
+    for name, values in expected.items():
+        assert np.isfinite(values).all(), name
+        # Relative to the largest entry: an entry may be a difference of large ones.
+        scale = np.abs(values).max()
+        assert scale > 0, name
+        np.testing.assert_allclose(
+            arrays[name] / scale, values / scale, rtol=1e-5, atol=1e-5, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_names_in_the_log(results, backend):
+    _, report = of_backend(results, backend)
+    with_labels = {"loss", *FINDINGS}
+    with_labels |= {f"val_{name}" for name in with_labels}
+    assert set(report["logs"]["with_labels"]) == with_labels | {"epoch"}
+    # JAX keeps no metric that a plain model's layer fills while it is called.
+    findings = set() if backend == "jax" else FINDINGS
+    assert set(report["logs"]["plain"]) == {"loss", "val_loss", "epoch"} | findings
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize("model", ["plain", "with_labels"])
+def test_trainings_agree(results, backend, model):
+    _, expected = of_backend(results, "tensorflow")
+    _, report = of_backend(results, backend)
+    for name, values in report["logs"][model].items():
+        np.testing.assert_allclose(
+            values, expected["logs"][model][name], rtol=1e-3, atol=1e-4, err_msg=name
+        )
