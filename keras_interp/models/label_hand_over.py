@@ -85,12 +85,9 @@ def evaluation_list(model: keras.Model, results: dict[str, Any]) -> Any:
     model.evaluate(...)` goes on working when a model becomes interpretable.
     """
     monitors = tuple(f"{mask.name}_" for mask in interpretable_masks(model))
-    names = [
-        name
-        for name in results
+    kept = {
+        name: value
+        for name, value in results.items()
         if not (name.startswith(monitors) and name.endswith(FilterFindings._fields))
-    ]
-    # Keras's order: the loss, then the others by name.
-    names.sort(key=lambda name: (name != "loss", name))
-    values = [results[name] for name in names]
-    return values[0] if len(values) == 1 else values
+    }
+    return model._flatten_metrics_in_order(kept)
