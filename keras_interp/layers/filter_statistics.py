@@ -49,7 +49,12 @@ class FilterStatistics(keras.layers.Layer):
         )
 
     def targets(
-        self, feature_maps: Any, peaks: Any, labels: Any, training: bool
+        self,
+        feature_maps: Any,
+        peaks: Any,
+        labels: Any,
+        training: bool,
+        by_response: bool,
     ) -> Targets:
         """Which pictures are targets of which filters, by label or by response.
 
@@ -58,6 +63,7 @@ class FilterStatistics(keras.layers.Layer):
             peaks: Tensor `(batch, filters)`, the highest activation of each map.
             labels: Labels of the batch, or None.
             training: Whether the running state learns from the batch.
+            by_response: Whether labels only say which category a filter has.
         """
         if labels is None:
             return self.levels.update(peaks, training)
@@ -69,7 +75,8 @@ class FilterStatistics(keras.layers.Layer):
             )
         categories = category_matrix(labels, self.categories.num_categories)
         activation = ops.sum(feature_maps, axis=(1, 2))
-        return self.categories.update(activation, categories, training)
+        by_label = self.categories.update(activation, categories, training)
+        return self.levels.update(peaks, training) if by_response else by_label
 
     def mean_peak(self, peaks: Any, targets: Targets, training: bool) -> Any:
         """Running mean peak of each filter on its target pictures, `(filters,)`."""

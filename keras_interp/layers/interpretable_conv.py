@@ -51,6 +51,8 @@ class InterpretableConv(keras.layers.Conv2D):
             constant one with `scale="peak"`, the paper's with `scale="paper"`.
         mask_warmup_epochs: Epochs over which the mask is blended in. Defaults to 0.
         learn_beta: Whether each filter learns its slope (`"authors"` only).
+        targets: `"labels"`, `"response"` or None (default): which pictures a filter's
+            part is looked for in; see `InterpretableMask`.
         monitor: Whether the training log shows the filter loss and its entropies.
         **kwargs: Arguments of `keras.layers.Conv2D`. `activation` can only be
             `"relu"`.
@@ -92,6 +94,7 @@ class InterpretableConv(keras.layers.Conv2D):
         weight_schedule: str | None = None,
         mask_warmup_epochs: int = 0,
         learn_beta: bool = False,
+        targets: str | None = None,
         monitor: bool = True,
         **kwargs: Any,
     ):
@@ -111,6 +114,7 @@ class InterpretableConv(keras.layers.Conv2D):
             weight_schedule=weight_schedule,
             mask_warmup_epochs=mask_warmup_epochs,
             learn_beta=learn_beta,
+            targets=targets,
             monitor=monitor,
             # The log names the layer that the user made.
             name=self.name,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from math import inf
-from numbers import Integral, Real
 from typing import Any
 
 import keras
@@ -15,17 +13,16 @@ from keras import ops
 from keras_interp.layers.filter_monitor import FilterFindings, FilterMonitor
 from keras_interp.layers.filter_statistics import FilterStatistics
 from keras_interp.layers.label_scope import current_label_scope
+from keras_interp.layers.mask_arguments import check_mask_arguments
 from keras_interp.layers.part_mask import check_feature_map_shape
 from keras_interp.losses import FILTER_LOSSES, FilterLossInputs
 from keras_interp.losses.filter_mutual_information import entropies_of_scores
 from keras_interp.losses.part_templates import (
-    check_template_arguments,
     template_matrix,
     templates_at,
 )
 from keras_interp.losses.peak_positions import (
     activation_spread,
-    check_peak,
     distinctive_part,
     peak_positions,
 )
@@ -34,6 +31,8 @@ from keras_interp.losses.template_scores import template_scores
 # Temperature of the scores from which the monitor reports mutual information with
 # scale="peak", the same for every mode so that their logs can be compared.
 MONITOR_TEMPERATURE = 0.3
+# The released code, too, treats more than ten categories differently.
+MOST_CATEGORIES_BY_LABEL = 10
 # Range of the learnt slope, in the released code's coordinates from -1 to 1.
 SLOPE_RANGE = (1.5, 3.0)
 SLOPE_RATE = 0.05
@@ -86,6 +85,11 @@ class InterpretableMask(keras.layers.Layer):
             advisable only with `fraction=1`.
         learn_beta: Whether each filter learns its slope, as the released code can.
             `filter_loss="authors"` only. Defaults to False.
+        targets: Which pictures a filter's part is looked for in: `"labels"`, those of
+            its category, or `"response"`, those that it answers strongly itself. None
+            (default) takes labels where they are given, except for `"posterior"` with
+            more than 10 categories: the few pictures of one category in a batch are too
+            few to learn a part from.
         monitor: Whether filter loss, mutual information and the two entropies of eq.
             (5) appear in the training log. Defaults to True.
         **kwargs: As for `keras.layers.Layer`.
@@ -123,6 +127,7 @@ class InterpretableMask(keras.layers.Layer):
         weight_schedule: str | None = None,
         mask_warmup_epochs: int = 0,
         learn_beta: bool = False,
+        targets: str | None = None,
         monitor: bool = True,
         **kwargs: Any,
     ):
@@ -139,50 +144,14 @@ class InterpretableMask(keras.layers.Layer):
         self.weight_schedule = weight_schedule
         self.mask_warmup_epochs = mask_warmup_epochs
         self.learn_beta = learn_beta
+        self.targets = targets
         self.monitor = monitor
-        self._check_arguments()
+        check_mask_arguments(self)
         self._loss_of_maps: Any = FILTER_LOSSES[filter_loss]() if filter_loss else None
         self._statistics = FilterStatistics(name="statistics")
         self._monitor = FilterMonitor(self.name, on_reset=self._begin_epoch)
         # Set for the length of a measurement to see the maps, or to shift them.
         self.map_probe: Callable[[Any], Any] | None = None
-
-    def _check_arguments(self) -> None:
-        check_template_arguments(self.beta, self.norm)
-        check_peak(self.peak)
-        choices = {
-            "filter_loss": (*FILTER_LOSSES, None),
-            "scale": ("peak", "paper"),
-            "weight_schedule": ("inverse_epoch", "constant", None),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"`{name}` must be one of {allowed}. "
-                    f"Received: {name}={getattr(self, name)!r}"
-                )
-        _check_number("fraction", self.fraction, 0.0, 1.0)
-        _check_number("mask_warmup_epochs", self.mask_warmup_epochs, 0.0)
-        if self.filter_loss_weight is not None:
-            _check_number("filter_loss_weight", self.filter_loss_weight, 0.0)
-        if self.num_categories is not None and not (
-            isinstance(self.num_categories, Integral) and self.num_categories >= 1
-        ):
-            raise ValueError(
-                "`num_categories` must be None or a whole number, 1 for object against "
-                f"background. Received: num_categories={self.num_categories!r}"
-            )
-        for name in ("mask", "learn_beta", "monitor"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(
-                    f"`{name}` must be True or False. "
-                    f"Received: {name}={getattr(self, name)!r}"
-                )
-        if self.learn_beta and self.filter_loss != "authors":
-            raise ValueError(
-                "`learn_beta=True` belongs to `filter_loss='authors'`. "
-                f"Received: filter_loss={self.filter_loss!r}"
-            )
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
         check_feature_map_shape(input_shape, self.name)
@@ -265,6 +234,12 @@ class InterpretableMask(keras.layers.Layer):
         """Whether the filter loss cannot be computed without labels."""
         return self._loss_of_maps is not None and self._loss_of_maps.needs_labels
 
+    def _targets_by_response(self) -> bool:
+        if self.targets is not None:
+            return self.targets == "response"
+        many = (self.num_categories or 1) > MOST_CATEGORIES_BY_LABEL
+        return many and not self.needs_labels and self.filter_loss == "posterior"
+
     @property
     def effective_filter_loss_weight(self) -> float:
         """The weight before the schedule: the argument, or the mode's default."""
@@ -274,7 +249,8 @@ class InterpretableMask(keras.layers.Layer):
             return 0.0
         if self.scale == "paper":
             return self._loss_of_maps.default_weight_paper
-        if self.num_categories is not None and self.num_categories > 1:
+        several = self.num_categories is not None and self.num_categories > 1
+        if several and not self._targets_by_response():
             return self._loss_of_maps.default_weight_many
         return self._loss_of_maps.default_weight
 
@@ -384,7 +360,9 @@ class InterpretableMask(keras.layers.Layer):
         constant_maps = ops.stop_gradient(feature_maps)
         statistics = self._statistics
         heights = ops.max(constant_maps, axis=(1, 2))
-        targets = statistics.targets(constant_maps, heights, labels, training)
+        targets = statistics.targets(
+            constant_maps, heights, labels, training, self._targets_by_response()
+        )
         mean_peak = statistics.mean_peak(heights, targets, training)
         rows, columns = self._peaks(feature_maps)
         if self._loss_of_maps.looks_for_distinctive_peaks:
@@ -478,15 +456,6 @@ class InterpretableMask(keras.layers.Layer):
             **super().get_config(),
             **{name: getattr(self, name) for name in MASK_ARGUMENTS},
         }
-
-
-def _check_number(name: str, value: Any, least: float, most: float = inf) -> None:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not least <= value <= most or value == inf:
-        bound = f"from {least} to {most}" if most != inf else f">= {least}"
-        raise ValueError(
-            f"`{name}` must be a number {bound}. Received: {name}={value!r}"
-        )
 
 
 # The constructor's arguments, which InterpretableConv takes over.

@@ -28,7 +28,7 @@ class IcnnSettings:
         root: The dataset's folder; None looks in `$KERAS_INTERP_DATA`.
         backbone: Frozen trunk, `"squeezenet"` or `"mobilenet"`.
         weights: Path of the trunk's weights; None looks in `$KERAS_INTERP_DATA`.
-        categories: Animals; None takes all.
+        categories: Animals, or names of tasks for `"cub"`; None takes all.
         epochs: Passes over the training pictures.
         seed: First of the seeds.
         seeds: How many seeds; None takes three, or one when quick.
@@ -126,7 +126,9 @@ def reproduce_icnn(
 
 def _tasks(settings: IcnnSettings, trunk: FrozenTrunk) -> list[IcnnTask]:
     if settings.data == "cub":
-        return cub_tasks(trunk, settings.root, settings.quick, settings.development)
+        tasks = cub_tasks(trunk, settings.root, settings.quick, settings.development)
+        wanted = settings.categories or [task.name for task in tasks]
+        return [task for task in tasks if task.name in wanted]
     categories = list(settings.categories) if settings.categories else None
     return animal_tasks(
         trunk, settings.root, categories, settings.quick, settings.development

@@ -26,6 +26,7 @@ NOT_DEFAULT = {
     "weight_schedule": "constant",
     "mask_warmup_epochs": 2,
     "learn_beta": True,
+    "targets": "labels",
     "monitor": False,
 }
 
@@ -423,3 +424,36 @@ def test_numbers_of_numpy_are_numbers():
         fraction=np.float32(0.5), beta=np.float32(4), num_categories=np.int64(3)
     )
     assert layer.fraction == 0.5
+
+
+def effective(**keywords):
+    return ki.layers.InterpretableMask(**keywords).effective_filter_loss_weight
+
+
+def test_many_categories_are_too_many_to_go_by_label(rng):
+    maps = rng.random((24, 6, 6, 4), dtype="float32")
+    labels = np.arange(24) % 12
+    by_default, by_response, by_label = (
+        ki.layers.InterpretableMask(num_categories=12, targets=targets)
+        for targets in (None, "response", "labels")
+    )
+    losses = []
+    for layer in (by_default, by_response, by_label):
+        layer(maps, training=True, labels=labels)
+        losses.append(float(layer.losses[0]))
+        # Labels still say which category a filter has.
+        assert (layer.filter_categories >= 0).all()
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_default_weight_follows_the_targets():
+    assert effective(num_categories=1) == 0.1
+    assert effective(num_categories=6) == 0.3
+    assert effective(num_categories=12) == 0.1
+    assert effective(num_categories=12, targets="labels") == 0.3
+    assert effective(num_categories=12, filter_loss="authors") == 0.03
+
+
+def test_response_cannot_serve_a_loss_that_needs_labels():
+    with pytest.raises(ValueError, match="posterior"):
+        ki.layers.InterpretableMask(filter_loss="approx", targets="response")
