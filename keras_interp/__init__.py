@@ -37,6 +37,7 @@ _SUBPACKAGES = (
     "metrics",
     "models",
     "plotting",
+    "reporting",
 )
 # Where a public name of the top level lives.
 _NAMES = {
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from keras_interp import metrics as metrics
     from keras_interp import models as models
     from keras_interp import plotting as plotting
+    from keras_interp import reporting as reporting
     from keras_interp.layers import InterpretableConv as InterpretableConv
     from keras_interp.reporting import report as report
 

@@ -141,8 +141,9 @@ def mutual_information_of_scores(scores: Any) -> Any:
     templates = ops.cast(ops.shape(scores)[1], scores.dtype)
     log_likelihood = log_ratio_to_mean(ops.stop_gradient(scores), axis=0)
     likelihood = ops.exp(log_likelihood) / batch  # p(x|T)
+    log_scaled = log_likelihood - ops.log(batch)
     log_ratio = log_ratio_to_mean(log_likelihood, axis=1)  # log p(x|T) / p(x)
-    value = ops.sum(divergence_summands(likelihood, log_ratio), axis=(0, 1))
+    value = ops.sum(divergence_summands(log_scaled, log_ratio), axis=(0, 1))
     product = likelihood * log_ratio
     gradient = product - likelihood * ops.sum(product, axis=0, keepdims=True)
     return with_gradient(value / templates, gradient / templates, scores)

@@ -42,6 +42,6 @@ class RunningFilterLoss(FilterLoss):
         ratio = ops.exp(log_ratio)
         templates = ops.cast(ops.shape(scores)[1], scores.dtype)
         share = 1.0 / (templates * batch_size_of(scores))
-        value = -share * ops.sum(divergence_summands(ratio, relative), axis=(0, 1))
+        value = -share * ops.sum(divergence_summands(log_ratio, relative), axis=(0, 1))
         gradient = -share * ratio * relative * (1.0 - held) * inputs.score_scale
         return with_gradient(value, gradient, inputs.scores)

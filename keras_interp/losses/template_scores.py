@@ -36,15 +36,15 @@ def log_ratio_to_mean(values: Any, axis: int) -> Any:
     return shifted - log_mean
 
 
-def divergence_summands(values: Any, log_ratio: Any) -> Any:
-    """`p log(p/q) - p + q` of numbers `p` and their `log(p/q)`.
+def divergence_summands(log_values: Any, log_ratio: Any) -> Any:
+    """`p log(p/q) - p + q` of numbers given by `log p` and `log(p/q)`.
 
     Where `p` and `q` have the same sum, so have these and `p log(p/q)`; but these are
-    not negative, so that nothing is lost where `p` and `q` hardly differ.
+    not negative, so that nothing is lost where `p` and `q` hardly differ. `q` comes
+    from the logarithms, since `p` may be too small for a float where `q` is not.
     """
+    values = ops.exp(log_values)
     product = values * log_ratio
-    return ops.where(
-        log_ratio > -1.0,
-        product + values * ops.expm1(-ops.maximum(log_ratio, -1.0)),
-        product - values + values * ops.exp(-ops.maximum(log_ratio, -80.0)),
-    )
+    near = product + values * ops.expm1(-ops.maximum(log_ratio, -1.0))
+    far = product - values + ops.exp(log_values - ops.minimum(log_ratio, -1.0))
+    return ops.where(log_ratio > -1.0, near, far)

@@ -37,7 +37,9 @@ def training_curves(history: Any, axes: np.ndarray | None = None) -> np.ndarray:
     """Draws what `fit` logged: loss, accuracy and what the filters learnt.
 
     A falling inter-category entropy means that filters choose between their category
-    and the rest; a falling spatial entropy, that they choose a place.
+    and the rest; a falling spatial entropy, that they choose a place. The `exact` loss
+    lowers both directly. With the default loss watch the filter loss instead: it sharpens
+    each map on its own, and the entropies of a batch need not follow.
 
     Example:
 

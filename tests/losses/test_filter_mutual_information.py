@@ -70,7 +70,12 @@ def ideal_maps(side, height, single_cell=False):
         (6, 100, -1.2969, False),
         (6, 1e3, -3.6108, False),
         (14, 10, -3.64e-3, False),
+        (14, 1, -3.39e-5, False),
+        (14, 100, -0.5586, False),
         (14, 1e3, -4.1363, False),
+        (14, 1e4, -5.2767, False),
+        (14, 1e4, -5.2623, True),
+        (6, 1e4, -3.6109, False),
         (14, 1e3, -1.3622, True),
     ],
 )
