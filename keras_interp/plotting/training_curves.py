@@ -38,8 +38,8 @@ def training_curves(history: Any, axes: np.ndarray | None = None) -> np.ndarray:
 
     A falling inter-category entropy means that filters choose between their category
     and the rest; a falling spatial entropy, that they choose a place. The `exact` loss
-    lowers both directly. With the default loss watch the filter loss instead: it sharpens
-    each map on its own, and the entropies of a batch need not follow.
+    lowers both directly. With the default loss watch the filter loss instead: it
+    sharpens each map on its own, and the entropies of a batch need not follow.
 
     Example:
 

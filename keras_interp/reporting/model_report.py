@@ -138,8 +138,8 @@ def training_section(history: Any) -> list[ReportSection]:
             [
                 "The two entropies say how undecided the filters are: between their "
                 "category and the rest, and between places in the picture. The exact "
-                "filter loss lowers both; the default one sharpens each map on its own, "
-                "and there the filter loss is the curve to watch."
+                "filter loss lowers both; the default one sharpens each map on its "
+                "own, and there the filter loss is the curve to watch."
             ],
             figures=[ReportFigure.drawn(axes, "One point for each epoch.")],
         )
