@@ -66,10 +66,12 @@ def _add_measured(
     for figures in zip(*measured, strict=True):
         metric = figures[0]["metric"]
         unstable = metric == "location_instability"
-        of_table_1 = metric == "part_interpretability"
+        table = task.paper_table
+        if metric == "part_interpretability":
+            # Tables 1 and 2: networks for one category and for several.
+            table = "1" if task.categories == 1 else "2"
         results.add(
-            # Table 1 has the part interpretability of single categories.
-            "1" if of_table_1 else task.paper_table,
+            table,
             row,
             metric,
             [figure["value"] for figure in figures],
