@@ -9,6 +9,8 @@ import numpy as np
 from keras import ops
 
 MOMENTUM = 0.9
+# Of the mean activation of a category, a picture: a memory of some fifty pictures.
+MOMENTUM_OF_A_PICTURE = 0.98
 
 
 class Targets(NamedTuple):
@@ -76,11 +78,14 @@ class FilterCategories(keras.layers.Layer):
         batch_mean = batch_mean / ops.maximum(counts, 1.0)[None]
         old = ops.convert_to_tensor(self.mean_activation)
         old_share = ops.convert_to_tensor(self.category_share)
-        blended = ops.where(
-            old_share[None] > 0,
-            MOMENTUM * old + (1 - MOMENTUM) * batch_mean,
-            batch_mean,
+        # Every picture has the same say, however few of a category are in a batch: the
+        # plain mean of the first fifty, then one that forgets as the network changes.
+        before = old_share * self.pictures
+        rate = ops.maximum(
+            1.0 - MOMENTUM_OF_A_PICTURE**counts,
+            counts / ops.maximum(before + counts, 1.0),
         )
+        blended = old + rate[None] * (batch_mean - old)
         # A batch with a NaN map must not spoil the state for good.
         usable = (counts[None] > 0) & ops.isfinite(batch_mean)
         mean_activation = ops.where(usable, blended, old)

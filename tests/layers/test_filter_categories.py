@@ -37,8 +37,20 @@ def test_running_mean_starts_with_the_first_batch_that_shows_the_category(catego
     categories.update(np.full((2, 2), 4.0, "float32"), one_hot([0, 0]), True)
     categories.update(np.full((2, 2), 2.0, "float32"), one_hot([0, 1]), True)
     np.testing.assert_allclose(
-        ops.convert_to_numpy(categories.mean_activation)[0], [3.8, 2.0, 0.0], rtol=1e-6
+        ops.convert_to_numpy(categories.mean_activation)[0],
+        [(4 + 4 + 2) / 3, 2.0, 0.0],
+        rtol=1e-6,
     )
+
+
+def test_each_picture_counts_alike_and_old_ones_are_forgotten(categories):
+    categories.update(np.full((90, 2), 4.0, "float32"), one_hot([0, 1, 2] * 30), True)
+    categories.update(np.full((60, 2), 4.0, "float32"), one_hot([0] * 60), True)
+    categories.update(np.full((1, 2), 5.0, "float32"), one_hot([0]), True)
+    means = ops.convert_to_numpy(categories.mean_activation)[0]
+    np.testing.assert_allclose(means, [4.02, 4.0, 4.0], rtol=1e-6)
+    categories.update(np.full((300, 2), 9.0, "float32"), one_hot([0] * 300), True)
+    assert 8.9 < ops.convert_to_numpy(categories.mean_activation)[0, 0] < 9
 
 
 def test_share_of_a_category_is_exact_over_many_batches(categories, rng):
