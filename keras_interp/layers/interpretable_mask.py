@@ -88,8 +88,7 @@ class InterpretableMask(keras.layers.Layer):
         targets: Which pictures a filter's part is looked for in: `"labels"`, those of
             its category, or `"response"`, those that it answers strongly itself. None
             (default) takes labels where they are given, except for `"posterior"` with
-            more than 10 categories: the few pictures of one category in a batch are too
-            few to learn a part from.
+            more than 10 categories, where a batch holds only a few pictures of each.
         monitor: Whether filter loss, mutual information and the two entropies of eq.
             (5) appear in the training log. Defaults to True.
         **kwargs: As for `keras.layers.Layer`.

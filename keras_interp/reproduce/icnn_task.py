@@ -90,6 +90,10 @@ def cub_tasks(
     most = 24 if quick else 60
     birds = datasets.load("cub", root, size=trunk.image_size)
     birds = birds.subset(_largest_classes(birds.labels, 40, most))
+    # Labels from 0 to 39: what the network learns and what its filters are assigned.
+    kept, species = np.unique(birds.labels, return_inverse=True)
+    names = [birds.class_names[label] for label in kept]
+    birds = dataclasses.replace(birds, labels=species, class_names=names)
     background = datasets.load(
         "animal_part", categories=["bird"], size=trunk.image_size
     )
@@ -103,7 +107,6 @@ def cub_tasks(
     mirrored = trunk.features(birds.images[learnt][:, :, ::-1])
     landmarks = tuple(birds.landmark_names.index(name) for name in CUB_LANDMARKS)
     both = _with_background(birds, background)
-    _, species = np.unique(birds.labels, return_inverse=True)
     return [
         IcnnTask(
             "bird",
@@ -121,7 +124,7 @@ def cub_tasks(
             birds,
             features,
             mirrored,
-            species,
+            birds.labels,
             40,
             "6",
             landmarks,

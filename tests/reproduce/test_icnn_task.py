@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_interp.datasets import load
-from keras_interp.reproduce.icnn_task import IcnnTask, development_split
+from keras_interp.reproduce.icnn_task import IcnnTask, cub_tasks, development_split
 
 
 @pytest.fixture
@@ -54,3 +54,22 @@ def test_development_never_sees_a_test_picture(pictures):
     assert set(development.split) == {"train", "test"}
     for group in np.unique(development.groups):
         assert len(set(development.split[development.groups == group])) == 1
+
+
+def test_species_are_labelled_as_the_network_learns_them(real_data):
+    trunk = SmallTrunk()
+    bird, species = cub_tasks(trunk, None, quick=True, development=True)
+    np.testing.assert_array_equal(species.pictures.labels, species.targets)
+    assert set(species.targets) == set(range(40)) == set(range(species.categories))
+    assert len(species.pictures.class_names) == 40
+    assert set(bird.targets) == {0, 1} and bird.pictures.is_background.any()
+    assert len(bird.mirrored) == len(bird.training_objects())
+
+
+class SmallTrunk:
+    """As much of a `FrozenTrunk` as reading the pictures needs."""
+
+    image_size = 32
+
+    def features(self, images):
+        return images[:, ::8, ::8].astype("float16")
