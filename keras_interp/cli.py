@@ -87,7 +87,7 @@ def icnn(
         str | None, typer.Option(help="Path of the backbone's weights.")
     ] = None,
     categories: Annotated[
-        str | None, typer.Option(help="Animals, with commas between.")
+        str | None, typer.Option(help="Animals or tasks, with commas between.")
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the pictures.")
@@ -112,6 +112,10 @@ def icnn(
         str | None, typer.Option(help="constant or inverse_epoch.")
     ] = None,
     fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
+    targets: Annotated[
+        str | None,
+        typer.Option(help="Which pictures a filter stands for: labels or response."),
+    ] = None,
     without_labels: Annotated[
         bool | None, typer.Option(help="Also train without labels for the filter loss.")
     ] = None,
@@ -134,6 +138,7 @@ def icnn(
         filter_loss_weight=filter_loss_weight,
         weight_schedule=weight_schedule,
         fraction=fraction,
+        targets=targets,
         without_labels=without_labels,
     )
     results = reproduce_icnn(settings, out)

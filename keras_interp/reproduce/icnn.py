@@ -28,7 +28,8 @@ class IcnnSettings:
         root: The dataset's folder; None looks in `$KERAS_INTERP_DATA`.
         backbone: Frozen trunk, `"squeezenet"` or `"mobilenet"`.
         weights: Path of the trunk's weights; None looks in `$KERAS_INTERP_DATA`.
-        categories: Animals, or names of tasks for `"cub"`; None takes all.
+        categories: Animals, or names of tasks such as `"bird"`, `"40 categories"` or
+            `"6 categories"`; None takes all.
         epochs: Passes over the training pictures.
         seed: First of the seeds.
         seeds: How many seeds; None takes three, or one when quick.
@@ -39,6 +40,8 @@ class IcnnSettings:
         filter_loss_weight: Its weight.
         weight_schedule: Its schedule.
         fraction: Share of interpretable filters.
+        targets: `"labels"` or `"response"`: what says which pictures a filter stands
+            for; None leaves it to the number of categories.
         without_labels: Also train a network whose filter loss sees no labels; None does
             so for `"cub"`, where the time allows it.
     """
@@ -57,6 +60,7 @@ class IcnnSettings:
     filter_loss_weight: float | None = None
     weight_schedule: str | None = None
     fraction: float = 0.5
+    targets: str | None = None
     without_labels: bool | None = None
 
     def recipe(self, task: IcnnTask) -> IcnnRecipe:
@@ -70,6 +74,7 @@ class IcnnSettings:
             filter_loss_weight=self.filter_loss_weight,
             weight_schedule=self.weight_schedule,
             fraction=self.fraction,
+            targets=self.targets,
         )
 
     def trains_without_labels(self) -> bool:
@@ -129,10 +134,14 @@ def _tasks(settings: IcnnSettings, trunk: FrozenTrunk) -> list[IcnnTask]:
         tasks = cub_tasks(trunk, settings.root, settings.quick, settings.development)
         wanted = settings.categories or [task.name for task in tasks]
         return [task for task in tasks if task.name in wanted]
-    categories = list(settings.categories) if settings.categories else None
-    return animal_tasks(
-        trunk, settings.root, categories, settings.quick, settings.development
+    wanted = list(settings.categories or ())
+    # "6 categories" by name needs all the animals, and no network for each of them.
+    joint = any(name.endswith(" categories") for name in wanted)
+    animals = None if joint or not wanted else wanted
+    tasks = animal_tasks(
+        trunk, settings.root, animals, settings.quick, settings.development
     )
+    return [task for task in tasks if task.name in wanted] if joint else tasks
 
 
 def _run_task(

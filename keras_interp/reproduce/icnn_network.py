@@ -25,6 +25,7 @@ class IcnnRecipe:
         filter_loss_weight: Weight, or None for the mode's default.
         weight_schedule: As for `InterpretableConv`.
         fraction: Share of interpretable filters.
+        targets: As for `InterpretableConv`.
         learning_rate: Of Adam.
         batch_size: Pictures a step.
     """
@@ -35,6 +36,7 @@ class IcnnRecipe:
     filter_loss_weight: float | None = None
     weight_schedule: str | None = None
     fraction: float = 0.5
+    targets: str | None = None
     learning_rate: float = 1e-3
     batch_size: int = 64
 
@@ -91,6 +93,7 @@ def _conv(recipe: IcnnRecipe, name: str, interpretable: bool) -> keras.layers.La
         recipe.filters,
         3,
         fraction=recipe.fraction,
+        targets=recipe.targets,
         filter_loss=recipe.filter_loss,
         filter_loss_weight=recipe.filter_loss_weight,
         weight_schedule=recipe.weight_schedule,
