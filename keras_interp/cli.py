@@ -113,9 +113,9 @@ def icnn(
     ] = None,
     fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
     targets: Annotated[
-        str | None,
+        str,
         typer.Option(help="Which pictures a filter stands for: labels or response."),
-    ] = None,
+    ] = "labels",
     without_labels: Annotated[
         bool | None, typer.Option(help="Also train without labels for the filter loss.")
     ] = None,

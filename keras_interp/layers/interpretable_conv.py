@@ -51,8 +51,8 @@ class InterpretableConv(keras.layers.Conv2D):
             constant one with `scale="peak"`, the paper's with `scale="paper"`.
         mask_warmup_epochs: Epochs over which the mask is blended in. Defaults to 0.
         learn_beta: Whether each filter learns its slope (`"authors"` only).
-        targets: `"labels"`, `"response"` or None (default): which pictures a filter's
-            part is looked for in; see `InterpretableMask`.
+        targets: `"labels"` (default) or `"response"`: which pictures a filter's part is
+            looked for in; see `InterpretableMask`.
         monitor: Whether the training log shows the filter loss and its entropies.
         **kwargs: Arguments of `keras.layers.Conv2D`. `activation` can only be
             `"relu"`.
@@ -94,7 +94,7 @@ class InterpretableConv(keras.layers.Conv2D):
         weight_schedule: str | None = None,
         mask_warmup_epochs: int = 0,
         learn_beta: bool = False,
-        targets: str | None = None,
+        targets: str = "labels",
         monitor: bool = True,
         **kwargs: Any,
     ):

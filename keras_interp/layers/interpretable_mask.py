@@ -31,8 +31,6 @@ from keras_interp.losses.template_scores import template_scores
 # Temperature of the scores from which the monitor reports mutual information with
 # scale="peak", the same for every mode so that their logs can be compared.
 MONITOR_TEMPERATURE = 0.3
-# The released code, too, treats more than ten categories differently.
-MOST_CATEGORIES_BY_LABEL = 10
 # Range of the learnt slope, in the released code's coordinates from -1 to 1.
 SLOPE_RANGE = (1.5, 3.0)
 SLOPE_RATE = 0.05
@@ -69,7 +67,7 @@ class InterpretableMask(keras.layers.Layer):
             `InterpretableModel` or `InterpretableSequential`, or call the layer with
             `labels=`.
         filter_loss_weight: Weight of the loss before the schedule. None (default)
-            takes the mode's: 0.1 for `"posterior"` (0.3 with several categories), 0.3
+            takes the mode's: 0.1 for `"posterior"` (0.15 with several categories), 0.3
             for `"exact"`, 0.03 for `"running"` and `"authors"`, 0.003 for `"approx"`
             (0.01 with several categories).
         scale: `"peak"` (default): activations are divided by each filter's running mean
@@ -85,10 +83,10 @@ class InterpretableMask(keras.layers.Layer):
             advisable only with `fraction=1`.
         learn_beta: Whether each filter learns its slope, as the released code can.
             `filter_loss="authors"` only. Defaults to False.
-        targets: Which pictures a filter's part is looked for in: `"labels"`, those of
-            its category, or `"response"`, those that it answers strongly itself. None
-            (default) takes labels where they are given, except for `"posterior"` with
-            more than 10 categories, where a batch holds only a few pictures of each.
+        targets: Which pictures a filter's part is looked for in: `"labels"` (default),
+            those of its category where labels are given, or `"response"`, those that it
+            answers strongly itself. `"response"` is for `filter_loss="posterior"` or
+            None.
         monitor: Whether filter loss, mutual information and the two entropies of eq.
             (5) appear in the training log. Defaults to True.
         **kwargs: As for `keras.layers.Layer`.
@@ -126,7 +124,7 @@ class InterpretableMask(keras.layers.Layer):
         weight_schedule: str | None = None,
         mask_warmup_epochs: int = 0,
         learn_beta: bool = False,
-        targets: str | None = None,
+        targets: str = "labels",
         monitor: bool = True,
         **kwargs: Any,
     ):
@@ -233,12 +231,6 @@ class InterpretableMask(keras.layers.Layer):
         """Whether the filter loss cannot be computed without labels."""
         return self._loss_of_maps is not None and self._loss_of_maps.needs_labels
 
-    def _targets_by_response(self) -> bool:
-        if self.targets is not None:
-            return self.targets == "response"
-        many = (self.num_categories or 1) > MOST_CATEGORIES_BY_LABEL
-        return many and not self.needs_labels and self.filter_loss == "posterior"
-
     @property
     def effective_filter_loss_weight(self) -> float:
         """The weight before the schedule: the argument, or the mode's default."""
@@ -249,7 +241,7 @@ class InterpretableMask(keras.layers.Layer):
         if self.scale == "paper":
             return self._loss_of_maps.default_weight_paper
         several = self.num_categories is not None and self.num_categories > 1
-        if several and not self._targets_by_response():
+        if several and self.targets == "labels":
             return self._loss_of_maps.default_weight_many
         return self._loss_of_maps.default_weight
 
@@ -360,7 +352,7 @@ class InterpretableMask(keras.layers.Layer):
         statistics = self._statistics
         heights = ops.max(constant_maps, axis=(1, 2))
         targets = statistics.targets(
-            constant_maps, heights, labels, training, self._targets_by_response()
+            constant_maps, heights, labels, training, self.targets == "response"
         )
         mean_peak = statistics.mean_peak(heights, targets, training)
         rows, columns = self._peaks(feature_maps)

@@ -26,7 +26,7 @@ def check_mask_arguments(mask: Any) -> None:
         "filter_loss": (*FILTER_LOSSES, None),
         "scale": ("peak", "paper"),
         "weight_schedule": ("inverse_epoch", "constant", None),
-        "targets": ("labels", "response", None),
+        "targets": ("labels", "response"),
     }
     for name, allowed in choices.items():
         if getattr(mask, name) not in allowed:

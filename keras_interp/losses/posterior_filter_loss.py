@@ -39,7 +39,7 @@ class PosteriorFilterLoss(FilterLoss):
     temperature = 1.0
     looks_for_distinctive_peaks = True
     default_weight = 0.1
-    default_weight_many = 0.3
+    default_weight_many = 0.15
 
     def __call__(self, inputs: FilterLossInputs) -> Any:
         scores = ops.stop_gradient(inputs.scores) * inputs.score_scale

@@ -41,7 +41,7 @@ class IcnnSettings:
         weight_schedule: Its schedule.
         fraction: Share of interpretable filters.
         targets: `"labels"` or `"response"`: what says which pictures a filter stands
-            for; None leaves it to the number of categories.
+            for.
         without_labels: Also train a network whose filter loss sees no labels; None does
             so for `"cub"`, where the time allows it.
     """
@@ -60,7 +60,7 @@ class IcnnSettings:
     filter_loss_weight: float | None = None
     weight_schedule: str | None = None
     fraction: float = 0.5
-    targets: str | None = None
+    targets: str = "labels"
     without_labels: bool | None = None
 
     def recipe(self, task: IcnnTask) -> IcnnRecipe:

@@ -36,7 +36,7 @@ class IcnnRecipe:
     filter_loss_weight: float | None = None
     weight_schedule: str | None = None
     fraction: float = 0.5
-    targets: str | None = None
+    targets: str = "labels"
     learning_rate: float = 1e-3
     batch_size: int = 64
 

@@ -26,9 +26,10 @@ NOT_DEFAULT = {
     "weight_schedule": "constant",
     "mask_warmup_epochs": 2,
     "learn_beta": True,
-    "targets": "labels",
     "monitor": False,
 }
+# A loss that goes by labels, as that of the learnt slope, has no other targets.
+OTHER_TARGETS = {"targets": "response"}
 
 
 def run_keras_checks(arguments, states, **options):
@@ -73,13 +74,12 @@ def test_keras_layer_checks_of_modes_that_need_labels(arguments, states):
 
 
 def test_config_is_complete():
-    assert set(NOT_DEFAULT) == set(MASK_ARGUMENTS)
+    assert set(NOT_DEFAULT) | set(OTHER_TARGETS) == set(MASK_ARGUMENTS)
     defaults = inspect.signature(Mask.__init__).parameters
-    for name, value in NOT_DEFAULT.items():
-        assert defaults[name].default != value
-    restored = Mask.from_config(Mask(**NOT_DEFAULT).get_config())
-    for name, value in NOT_DEFAULT.items():
-        assert getattr(restored, name) == value
+    for arguments in (NOT_DEFAULT, OTHER_TARGETS):
+        restored = Mask.from_config(Mask(**arguments).get_config())
+        for name, value in arguments.items():
+            assert defaults[name].default != value == getattr(restored, name)
 
 
 def test_mask_is_a_constant_in_the_backward_pass(maps):
@@ -430,15 +430,17 @@ def effective(**keywords):
     return ki.layers.InterpretableMask(**keywords).effective_filter_loss_weight
 
 
-def test_many_categories_are_too_many_to_go_by_label(rng):
+def test_labels_say_which_pictures_are_targets_unless_the_response_does(rng):
     maps = rng.random((24, 6, 6, 4), dtype="float32")
     labels = np.arange(24) % 12
-    by_default, by_response, by_label = (
-        ki.layers.InterpretableMask(num_categories=12, targets=targets)
-        for targets in (None, "response", "labels")
+    by_default, by_label, by_response = (
+        ki.layers.InterpretableMask(
+            num_categories=12, filter_loss_weight=1.0, **keywords
+        )
+        for keywords in ({}, {"targets": "labels"}, {"targets": "response"})
     )
     losses = []
-    for layer in (by_default, by_response, by_label):
+    for layer in (by_default, by_label, by_response):
         layer(maps, training=True, labels=labels)
         losses.append(float(layer.losses[0]))
         # Labels still say which category a filter has.
@@ -448,9 +450,9 @@ def test_many_categories_are_too_many_to_go_by_label(rng):
 
 def test_default_weight_follows_the_targets():
     assert effective(num_categories=1) == 0.1
-    assert effective(num_categories=6) == 0.3
-    assert effective(num_categories=12) == 0.1
-    assert effective(num_categories=12, targets="labels") == 0.3
+    assert effective(num_categories=6) == 0.15
+    assert effective(num_categories=12) == 0.15
+    assert effective(num_categories=12, targets="response") == 0.1
     assert effective(num_categories=12, filter_loss="authors") == 0.03
 
 
