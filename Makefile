@@ -50,7 +50,7 @@ $(VENV)/.installed-backends: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/keras-interp demo --out $(OUT)
 
-test: $(VENV)/.installed-dev $(VENV)/.installed-backends
+test: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-backends
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev

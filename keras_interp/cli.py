@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from keras_interp.cli_data import data_app
+
 # The program's own text matters here, not TensorFlow's start-up log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -21,6 +23,7 @@ reproduce_app = typer.Typer(
     no_args_is_help=True, help="Measure a paper's tables again with this library."
 )
 app.add_typer(reproduce_app, name="reproduce")
+app.add_typer(data_app, name="data")
 
 
 @app.command()
@@ -150,7 +153,7 @@ def main() -> None:
     """Run the command; a wrong argument is one line, not a traceback."""
     try:
         app()
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError, ImportError) as error:
         typer.echo(f"keras-interp: {error}", err=True)
         raise SystemExit(2) from None
 

@@ -5,85 +5,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from keras_interp.datasets.animal_part_annotations import (
+    CATEGORIES,
+    IMAGES_ORIGIN,
+    ORIGIN,
+    read_animal_annotations,
+)
+from keras_interp.datasets.annotated_pictures import AnnotatedPictures, object_array
 from keras_interp.datasets.background import add_background
 from keras_interp.datasets.field_checks import check_size
-from keras_interp.datasets.matlab_truth import (
-    PartTruth,
-    read_object_boxes,
-    read_part_truth,
-)
+from keras_interp.datasets.part_rectangles import PartRectangles
 from keras_interp.datasets.parts_dataset import PartsDataset
 from keras_interp.datasets.pictures import (
     clip_boxes,
-    list_pictures,
     picture_sizes,
-    read_pictures,
     same_picture_groups,
 )
-from keras_interp.datasets.splits import split_as_authors, split_by_groups
+from keras_interp.datasets.splits import check_split, split_as_authors, split_by_groups
 
-IMAGES_ORIGIN = "https://github.com/zqs1022/detanimalpart"
-TRUTH_ORIGIN = (
-    "https://github.com/zqs1022/interpretableCNN, folder "
-    "code/data_input/data_input_DET-2015-subset-ILSVRC2013train"
-)
-ORIGIN = f"{IMAGES_ORIGIN} (pictures) and {TRUTH_ORIGIN} (annotations)"
 LANDMARKS = ["head", "front_legs"]
-CATEGORIES = {
-    "goldfish": "n01443537",
-    "bird": "n01503061",
-    "frog": "n01639765",
-    "turtle": "n01662784",
-    "lizard": "n01674464",
-    "koala": "n01882714",
-    "lobster": "n01982650",
-    "dog": "n02084071",
-    "fox": "n02118333",
-    "cat": "n02121808",
-    "lion": "n02129165",
-    "tiger": "n02129604",
-    "bear": "n02131653",
-    "rabbit": "n02324045",
-    "hamster": "n02342885",
-    "squirrel": "n02355227",
-    "horse": "n02374451",
-    "zebra": "n02391049",
-    "swine": "n02395003",
-    "hippopotamus": "n02398521",
-    "cattle": "n02402425",
-    "sheep": "n02411705",
-    "antelope": "n02419796",
-    "camel": "n02437136",
-    "otter": "n02444819",
-    "armadillo": "n02454379",
-    "monkey": "n02484322",
-    "elephant": "n02503517",
-    "red_panda": "n02509815",
-    "giant_panda": "n02510455",
-}
-_FRAME = 224  # part boxes are drawn in crops of this height and width
-_SMALLEST_BOX = 2500  # square pixels; the authors drop smaller objects
-_NO_LEGS = "n01443537"  # goldfish
-
-
-@dataclasses.dataclass(frozen=True)
-class AnimalAnnotations:
-    """What the MATLAB files say about one category, one row for each object.
-
-    `boxes` are (x0, y0, x1, y1) pixels of the photograph, not clipped, NaN where the
-    files have none. `centers` (x, y) and `scales` (width, height) `(N, 2, 2)` of the
-    first head box and the first leg box are shares of the crop's width and height,
-    NaN where absent; `box_counts` `(N, 2)` says how many boxes there are.
-    """
-
-    wnid: str
-    boxes: np.ndarray
-    centers: np.ndarray
-    scales: np.ndarray
-    box_counts: np.ndarray
+SMALLEST_BOX = 2500  # square pixels; the authors drop smaller objects
+_NEGATIVES_ORIGIN = "code/data/neg from https://github.com/zqs1022/interpretableCNN"
 
 
 def load_animal_part(
@@ -92,6 +38,8 @@ def load_animal_part(
     *,
     categories: Sequence[str] | None = None,
     size: int | tuple[int, int] = 224,
+    crop: str | None = "box",
+    mirror: bool = False,
     negatives: bool | int = True,
     split_by: str = "photo",
     test_fraction: float = 0.25,
@@ -114,10 +62,15 @@ def load_animal_part(
 
     Args:
         root: the folder with `<wnid>_obj/`, `annotations/` and `neg/`.
-        split: `"train"`, `"test"` or None for both.
+        split: `"train"` or `"test"`; None for both; `"authors"` for both with
+            `split_by="authors"`.
         categories: names such as `"dog"` or WordNet ids such as `"n02084071"`.
             Default: all that are in `root`.
-        size: height and width of the crops in pixels, or a (height, width) pair.
+        size: height and width of the pictures in pixels, or a (height, width) pair.
+        crop: `"box"` cuts every photograph to the box of its object; None keeps the
+            whole photograph.
+        mirror: whether to append the mirror image of every object, as the authors do
+            for training; see `add_mirror_images`.
         negatives: whether to add the photographs in `neg/` as the class
             `"background"`; a number adds the first so many.
         split_by: `"photo"` keeps all objects of one photograph on one side;
@@ -144,21 +97,57 @@ def load_animal_part(
     - Zhang, Wu, Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018,
       section 5.
     """
-    root, height_width = Path(root), check_size(size)
-    if split not in ("train", "test", None):
-        raise ValueError(f'split must be "train", "test" or None, got {split!r}')
-    if split_by not in ("photo", "authors"):
-        raise ValueError(f'split_by must be "photo" or "authors", got {split_by!r}')
-    if multiple_boxes not in ("drop", "first"):
-        raise ValueError(
-            f'multiple_boxes must be "drop" or "first", got {multiple_boxes!r}'
-        )
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction must lie in (0, 1), got {test_fraction}")
-    if max_images_per_category is not None and max_images_per_category < 1:
-        raise ValueError(
-            f"max_images_per_category must be >= 1, got {max_images_per_category}"
-        )
+    height_width = check_size(size)
+    pictures = open_animal_part(
+        root,
+        split,
+        categories=categories,
+        crop=crop,
+        negatives=negatives,
+        split_by=split_by,
+        test_fraction=test_fraction,
+        multiple_boxes=multiple_boxes,
+        part_masks=part_masks,
+        max_images_per_category=max_images_per_category,
+    )
+    return pictures.load(height_width, mirror)
+
+
+def open_animal_part(
+    root: Path | str,
+    split: str | None = None,
+    *,
+    categories: Sequence[str] | None = None,
+    crop: str | None = "box",
+    negatives: bool | int = True,
+    split_by: str = "photo",
+    test_fraction: float = 0.25,
+    multiple_boxes: str = "drop",
+    part_masks: bool = False,
+    max_images_per_category: int | None = None,
+) -> AnnotatedPictures:
+    """Opens Animal-Part for reading its pictures one after another.
+
+    Example:
+
+    ```python
+    dogs = ki.datasets.open_animal_part("animal_part", "train", categories=["dog"])
+    example = dogs.example(0, size=(224, 224))
+    ```
+
+    Args:
+        root: see `load_animal_part`, also for all other arguments.
+
+    Returns:
+        The chosen pictures, of which only the headers were read.
+
+    Raises:
+        FileNotFoundError: if an annotation file or folder is missing.
+        ValueError: if a file is damaged or an argument does not fit.
+    """
+    root = Path(root)
+    split, split_by = check_split(split, split_by, ("photo", "authors"))
+    _check_options(crop, multiple_boxes, test_fraction, max_images_per_category)
     names = _category_names(root, categories)
     fraction = test_fraction if split_by == "photo" else None
     tables = [
@@ -170,51 +159,37 @@ def load_animal_part(
         for label, name in enumerate(names)
     ]
     objects = {key: np.concatenate([t[key] for t in tables]) for key in tables[0]}
-    objects["groups"] = np.unique(objects["groups"], return_inverse=True)[1].reshape(-1)
-    dataset = _read_objects(objects, names, height_width, multiple_boxes, part_masks)
-    return _add_negatives(dataset, root / "neg", negatives, fraction, split)
-
-
-def read_animal_annotations(root: Path | str, wnid: str) -> AnimalAnnotations:
-    """Reads the MATLAB files of one category, without opening a picture."""
-    root = Path(root)
-    folder = root / "annotations" / wnid
-    head = read_part_truth(folder / "truth_part01.mat", TRUTH_ORIGIN)
-    parts = [head]
-    if wnid != _NO_LEGS:
-        parts.append(read_part_truth(folder / "truth_part02.mat", TRUTH_ORIGIN))
-    else:
-        parts.append(_absent(head))
-    boxes_path = root / f"{wnid}_obj" / "img" / "data.mat"
-    if wnid == CATEGORIES["bird"] and not boxes_path.is_file():
-        # The part files repeat the box of each annotated object.
-        annotated = np.isfinite(head.object_boxes)
-        boxes = np.where(annotated, head.object_boxes, parts[1].object_boxes)
-    else:
-        boxes = read_object_boxes(boxes_path, IMAGES_ORIGIN)
-    lengths = [len(boxes), *(len(part.box_counts) for part in parts)]
-    if len(set(lengths)) != 1:
-        raise ValueError(
-            f"{boxes_path} and the files in {folder} list different numbers of "
-            f"objects: {lengths}; they belong to different versions"
+    pictures = _pictures(objects, names, multiple_boxes, part_masks, root)
+    pictures = dataclasses.replace(pictures, crop=crop)
+    if not negatives:
+        return pictures
+    if not (root / "neg").is_dir():
+        raise FileNotFoundError(
+            f"{root / 'neg'} is missing; get {_NEGATIVES_ORIGIN} or pass "
+            "negatives=False"
         )
-    return AnimalAnnotations(
-        wnid=wnid,
-        # Ends are counted from 1 and included: pixel 1 covers 0 <= x < 1.
-        boxes=boxes - np.array([1, 1, 0, 0]),
-        centers=np.stack([(part.centers - 0.5) / _FRAME for part in parts], axis=1),
-        scales=np.stack([part.scales / _FRAME for part in parts], axis=1),
-        box_counts=np.stack([part.box_counts for part in parts], axis=1),
-    )
+    count = None if negatives is True else int(negatives)
+    return add_background(pictures, root / "neg", split, fraction, count)
 
 
-def _absent(part: PartTruth) -> PartTruth:
-    return PartTruth(
-        centers=np.full_like(part.centers, np.nan),
-        scales=np.full_like(part.scales, np.nan),
-        box_counts=np.zeros_like(part.box_counts),
-        object_boxes=np.full_like(part.object_boxes, np.nan),
-    )
+def _check_options(
+    crop: str | None,
+    multiple_boxes: str,
+    test_fraction: float,
+    max_images_per_category: int | None,
+) -> None:
+    if crop not in ("box", None):
+        raise ValueError(f'crop must be "box" or None, got {crop!r}')
+    if multiple_boxes not in ("drop", "first"):
+        raise ValueError(
+            f'multiple_boxes must be "drop" or "first", got {multiple_boxes!r}'
+        )
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction must lie in (0, 1), got {test_fraction}")
+    if max_images_per_category is not None and max_images_per_category < 1:
+        raise ValueError(
+            f"max_images_per_category must be >= 1, got {max_images_per_category}"
+        )
 
 
 def _category_names(root: Path, categories: Sequence[str] | None) -> list[str]:
@@ -222,7 +197,9 @@ def _category_names(root: Path, categories: Sequence[str] | None) -> list[str]:
         raise FileNotFoundError(f"{root} is not a folder; get {ORIGIN}")
     if isinstance(categories, str):
         raise ValueError(f"categories must be a list of names, got {categories!r}")
-    present = [name for name, wnid in CATEGORIES.items() if _folder(root, wnid)]
+    present = [
+        name for name, wnid in CATEGORIES.items() if (root / f"{wnid}_obj").is_dir()
+    ]
     if categories is None:
         if not present:
             raise FileNotFoundError(f"{root} holds no folder <wnid>_obj; get {ORIGIN}")
@@ -238,10 +215,6 @@ def _category_names(root: Path, categories: Sequence[str] | None) -> list[str]:
     return names
 
 
-def _folder(root: Path, wnid: str) -> bool:
-    return (root / f"{wnid}_obj").is_dir()
-
-
 def _objects(
     root: Path, wnid: str, label: int, test_fraction: float | None
 ) -> dict[str, np.ndarray]:
@@ -249,9 +222,8 @@ def _objects(
     annotations = read_animal_annotations(root, wnid)
     boxed = np.isfinite(annotations.boxes).all(axis=1)
     folder = root / f"{wnid}_obj" / "img" / "img"
-    paths = np.array(
-        [folder / f"{number:05d}.jpg" for number in range(1, len(boxed) + 1)], object
-    )
+    numbers = np.arange(1, len(boxed) + 1)
+    paths = object_array([folder / f"{number:05d}.jpg" for number in numbers])
     found = boxed & np.array([path.is_file() for path in paths], bool)
     if not found.any():
         raise FileNotFoundError(
@@ -260,19 +232,20 @@ def _objects(
         )
     boxes = annotations.boxes[found]
     boxes = clip_boxes(boxes, picture_sizes(paths[found]))
-    groups = same_picture_groups(paths[found])
+    first = same_picture_groups(paths[found])
     if test_fraction is None:
         # Positions count the objects that are left out further down, too.
         split = split_as_authors(int(boxed.sum()))[found[boxed]]
     else:
-        split = split_by_groups(groups, np.zeros_like(groups), test_fraction)
-    large = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) >= _SMALLEST_BOX
+        split = split_by_groups(first, np.zeros_like(first), test_fraction)
+    large = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) >= SMALLEST_BOX
     objects = {
         "paths": paths[found],
         "ids": np.array([f"{wnid}/{path.stem}" for path in paths[found]]),
         "labels": np.full(len(boxes), label),
-        # No photograph is shared between categories: numbers of their own for each.
-        "groups": groups + 10**6 * label,
+        # No photograph is shared between categories: 00007.jpg of n02084071 is group
+        # 208407100007, unless an earlier file is the same.
+        "groups": int(wnid[1:]) * 10**5 + numbers[found][first],
         "split": split,
         "boxes": boxes,
         "centers": annotations.centers[found],
@@ -291,70 +264,34 @@ def _take(
     return {key: values[rows[:max_images]] for key, values in objects.items()}
 
 
-def _read_objects(
+def _pictures(
     objects: dict[str, np.ndarray],
     class_names: list[str],
-    size: tuple[int, int],
     multiple_boxes: str,
     part_masks: bool,
-) -> PartsDataset:
-    height, width = size
+    root: Path,
+) -> AnnotatedPictures:
     usable = objects["box_counts"] == 1
     if multiple_boxes == "first":
         usable |= objects["box_counts"] > 1
-    centers = np.where(usable[..., None], objects["centers"], np.nan)
-    masks = None
+    shares = np.where(usable[..., None], objects["centers"], np.nan)
+    boxes = objects["boxes"]
+    extents = (boxes[:, 2:] - boxes[:, :2])[:, None]
+    # Parts are given in shares of the crop, which both ways of cropping start from.
+    centers = boxes[:, None, :2] + shares * extents
+    half = objects["scales"] * extents / 2
+    rectangles = np.concatenate([centers - half, centers + half], axis=2)
+    per_picture: dict[str, Any] = {
+        name: objects[name]
+        for name in ("paths", "ids", "labels", "groups", "split", "boxes")
+    }
     if part_masks:
-        masks = _box_masks(centers, objects["scales"], size)
-    whole = np.array([0, 0, width, height], np.float32)
-    return PartsDataset(
-        images=read_pictures(objects["paths"].tolist(), size, objects["boxes"]),
-        labels=objects["labels"],
+        masks = [PartRectangles(parts) for parts in rectangles]
+        per_picture |= {"part_names": LANDMARKS, "masks": object_array(masks)}
+    return AnnotatedPictures(
         class_names=class_names,
-        landmarks=centers * np.array([width, height]),
         landmark_names=LANDMARKS,
-        part_masks=masks,
-        boxes=np.tile(whole, (len(centers), 1)),
-        ids=objects["ids"],
-        groups=objects["groups"],
-        split=objects["split"],
+        landmarks=centers,
+        source=root / "annotations",
+        **per_picture,
     )
-
-
-def _box_masks(
-    centers: np.ndarray, scales: np.ndarray, size: tuple[int, int]
-) -> np.ndarray:
-    """Bool masks of boxes given as shares of the picture; empty for NaN."""
-    rows = (np.arange(size[0]) + 0.5) / size[0]
-    columns = (np.arange(size[1]) + 0.5) / size[1]
-    in_columns = np.abs(columns - centers[..., :1]) <= scales[..., :1] / 2
-    in_rows = np.abs(rows - centers[..., 1:]) <= scales[..., 1:] / 2
-    return in_rows[..., :, None] & in_columns[..., None, :]
-
-
-def _add_negatives(
-    dataset: PartsDataset,
-    folder: Path,
-    negatives: bool | int,
-    test_fraction: float | None,
-    split: str | None,
-) -> PartsDataset:
-    if not negatives:
-        return dataset
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder} is missing; get code/data/neg from "
-            "https://github.com/zqs1022/interpretableCNN or pass negatives=False"
-        )
-    paths = list_pictures(folder)
-    if not paths:
-        raise ValueError(f"{folder} holds no pictures; pass negatives=False")
-    if test_fraction is None:
-        names = split_as_authors(len(paths))
-    else:
-        groups = same_picture_groups(paths)
-        names = split_by_groups(groups, np.zeros_like(groups), test_fraction)
-    chosen = np.flatnonzero(names == (names if split is None else split))
-    if negatives is not True:
-        chosen = chosen[: int(negatives)]
-    return add_background(dataset, [paths[i] for i in chosen], names[chosen])

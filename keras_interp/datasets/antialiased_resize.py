@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 _CHUNK_BYTES = 64 * 2**20
+# Rounding errors must not decide about pixels that are covered by half.
+_HALF = 0.5 - 1e-5
 
 
 def resize_pictures(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -23,8 +25,36 @@ def resize_maps(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes bool masks of shape `(N, P, height, width)`."""
     resized = np.empty((*masks.shape[:2], *size), bool)
     for chunk, values in _resized_chunks(masks, size):
-        # Rounding errors must not decide about pixels that are covered by half.
-        resized[chunk] = values >= 0.5 - 1e-5
+        resized[chunk] = values >= _HALF
+    return resized
+
+
+def resize_patches(
+    patches: Sequence[tuple[int, int, np.ndarray]],
+    old_size: tuple[int, int],
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Resizes masks that are true in a small part of their picture only.
+
+    Args:
+        patches: for each mask the position (x, y) of a bool array in the picture; what
+            sticks out is cut off.
+        old_size: (height, width) of the picture.
+        size: (height, width) of the result.
+
+    Returns:
+        bool array `(len(patches), *size)`, what `resize_maps` gives for whole masks.
+    """
+    rows = _weights(old_size[0], size[0])
+    columns = _weights(old_size[1], size[1]).T
+    resized = np.zeros((len(patches), *size), bool)
+    for mask, (x, y, patch) in zip(resized, patches, strict=True):
+        patch = patch[max(0, -y) : max(0, old_size[0] - y)]
+        patch = patch[:, max(0, -x) : max(0, old_size[1] - x)]
+        x, y = max(0, x), max(0, y)
+        height, width = patch.shape
+        across = patch.astype(np.float32) @ columns[x : x + width]
+        mask[:] = rows[:, y : y + height] @ across >= _HALF
     return resized
 
 

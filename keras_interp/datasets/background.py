@@ -3,55 +3,75 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_interp.datasets.annotated_pictures import (
+    AnnotatedPictures,
+    object_array,
+)
 from keras_interp.datasets.field_checks import BACKGROUND
-from keras_interp.datasets.parts_dataset import PartsDataset
-from keras_interp.datasets.pictures import read_pictures, same_picture_groups
+from keras_interp.datasets.pictures import list_pictures, same_picture_groups
+from keras_interp.datasets.splits import split_as_authors, split_by_groups
+
+# Groups of pictures with objects are smaller numbers.
+_FIRST_GROUP = 10**15
 
 
 def add_background(
-    dataset: PartsDataset, paths: Sequence[Path], split: np.ndarray
-) -> PartsDataset:
-    """Appends picture files as the class `"background"`, the last one.
+    pictures: AnnotatedPictures,
+    folder: Path,
+    split: str | None,
+    test_fraction: float | None,
+    count: int | None = None,
+) -> AnnotatedPictures:
+    """Appends the pictures of a folder as the class `"background"`, the last one.
 
-    Their landmarks and boxes are NaN and their part masks false. Byte-identical files
-    share a group, where the dataset has groups.
+    Their landmarks and boxes are NaN, they have no part masks and no sentences.
+    Byte-identical files share a group.
 
     Args:
-        dataset: the pictures with objects.
-        paths: the files of the pictures without objects.
-        split: the name of the split of each file.
+        pictures: those with objects.
+        folder: holds the pictures without objects.
+        split: `"train"` or `"test"` to add those alone.
+        test_fraction: share of the files in the split `"test"`, evenly spaced; None
+            for the split of the interpretable-CNN authors.
+        count: add only the first so many.
 
     Returns:
-        A new `PartsDataset`.
+        A new `AnnotatedPictures`.
 
     Raises:
-        ValueError: if a file is damaged; the message names it.
+        FileNotFoundError: if there is no such folder.
+        ValueError: if it holds no pictures.
     """
-    count = len(paths)
+    paths = list_pictures(folder)
+    if not paths:
+        raise ValueError(f"{folder} holds no pictures")
+    groups = same_picture_groups(paths)
+    if test_fraction is None:
+        names = split_as_authors(len(paths))
+    else:
+        names = split_by_groups(groups, np.zeros_like(groups), test_fraction)
+    rows = np.flatnonzero(names == (names if split is None else split))[:count]
     added: dict[str, Any] = {
-        "images": read_pictures(paths, dataset.image_size),
-        "labels": np.full(count, len(dataset.class_names)),
-        "landmarks": np.full((count, *dataset.landmarks.shape[1:]), np.nan, np.float32),
-        "split": split,
+        "paths": object_array([paths[row] for row in rows]),
+        "ids": np.array([f"{folder.name}/{paths[row].stem}" for row in rows], str),
+        "labels": np.full(len(rows), len(pictures.class_names)),
+        "groups": groups[rows] + _FIRST_GROUP,
+        "split": names[rows],
+        "boxes": np.full((len(rows), 4), np.nan),
+        "landmarks": np.full((len(rows), *pictures.landmarks.shape[1:]), np.nan),
     }
-    if dataset.part_masks is not None:
-        added["part_masks"] = np.zeros((count, *dataset.part_masks.shape[1:]), bool)
-    if dataset.boxes is not None:
-        added["boxes"] = np.full((count, 4), np.nan, np.float32)
-    if dataset.ids is not None:
-        added["ids"] = [f"{path.parent.name}/{path.stem}" for path in paths]
-    if dataset.groups is not None:
-        first = dataset.groups.max(initial=-1) + 1
-        added["groups"] = same_picture_groups(paths) + first
+    if pictures.captions is not None:
+        added["captions"] = object_array([[] for _ in rows])
+    if pictures.masks is not None:
+        added["masks"] = object_array([None for _ in rows])
     joined: dict[str, Any] = {
-        field: np.concatenate([getattr(dataset, field), values])
+        field: np.concatenate([getattr(pictures, field), values])
         for field, values in added.items()
     }
-    names = [*dataset.class_names, BACKGROUND]
-    return dataclasses.replace(dataset, class_names=names, **joined)
+    names_of_classes = [*pictures.class_names, BACKGROUND]
+    return dataclasses.replace(pictures, class_names=names_of_classes, **joined)

@@ -112,11 +112,21 @@ def check_masks(
                 f"part_names is needed too (masks of shape {masks.shape})"
             )
         part_names = landmark_names
-    names = check_names("part_names", part_names)
+    return check_named_masks("part", masks, part_names, size)
+
+
+def check_named_masks(
+    kind: str, masks: Any, names: Any, size: tuple[int, int, int]
+) -> tuple[list[str], np.ndarray]:
+    """Checks `part_masks` or `texture_masks` and their names."""
+    masks = np.asarray(masks)
+    if names is None:
+        raise ValueError(f"{kind}_masks was given without {kind}_names")
+    names = check_names(f"{kind}_names", names)
     expected = (size[0], len(names), *size[1:])
     if masks.dtype != bool or masks.shape != expected:
         raise ValueError(
-            f"part_masks must be a bool array of shape {expected} (N, P, height, "
+            f"{kind}_masks must be a bool array of shape {expected} (N, masks, height, "
             f"width), got {masks.dtype} {masks.shape}"
         )
     return names, masks

@@ -18,6 +18,7 @@ from keras_interp.datasets.field_checks import (
     check_labels,
     check_landmarks,
     check_masks,
+    check_named_masks,
     check_names,
     check_positions,
     check_size,
@@ -29,6 +30,7 @@ _PER_IMAGE = (
     "labels",
     "landmarks",
     "part_masks",
+    "texture_masks",
     "boxes",
     "captions",
     "ids",
@@ -81,6 +83,9 @@ class PartsDataset:
         groups: optional N names or numbers; pictures of one group (crops of one
             photograph, say) must stay on one side of a split.
         split: N names such as `"train"` and `"test"`. Default: all `"train"`.
+        texture_masks: optional bool array of shape `(N, T, height, width)`; true on the
+            pixels that have a texture, of objects and background alike.
+        texture_names: the T names of the textures.
 
     Raises:
         ValueError: if a shape, type or value does not fit the rest.
@@ -98,6 +103,8 @@ class PartsDataset:
     ids: np.ndarray | None = None
     groups: np.ndarray | None = None
     split: np.ndarray | None = None
+    texture_masks: np.ndarray | None = None
+    texture_names: list[str] | None = None
 
     def __post_init__(self) -> None:
         count, height, width = check_images(self.images)
@@ -119,6 +126,15 @@ class PartsDataset:
             )
         elif self.part_names is not None:
             raise ValueError("part_names was given without part_masks")
+        if self.texture_masks is not None:
+            checked["texture_names"], checked["texture_masks"] = check_named_masks(
+                "texture",
+                self.texture_masks,
+                self.texture_names,
+                (count, height, width),
+            )
+        elif self.texture_names is not None:
+            raise ValueError("texture_names was given without texture_masks")
         if self.boxes is not None:
             checked["boxes"] = check_boxes(self.boxes, count)
         if self.captions is not None:
@@ -199,10 +215,10 @@ class PartsDataset:
         return self.subset(chosen)
 
     def resize(self, size: tuple[int, int]) -> PartsDataset:
-        """Resizes the pictures, and landmarks, boxes and part masks with them.
+        """Resizes the pictures, and landmarks, boxes and masks with them.
 
         Pictures are resized with an antialiased bilinear filter; the aspect ratio is
-        not kept. A mask is true where the part covers at least half of a pixel.
+        not kept. A mask is true where it covers at least half of a pixel.
 
         Args:
             size: the new (height, width) in pixels.
@@ -226,6 +242,8 @@ class PartsDataset:
             changed["boxes"] = self.boxes * np.tile(scale, 2)
         if self.part_masks is not None:
             changed["part_masks"] = resize_maps(self.part_masks, (height, width))
+        if self.texture_masks is not None:
+            changed["texture_masks"] = resize_maps(self.texture_masks, (height, width))
         return dataclasses.replace(self, **changed)
 
     def to_tf_data(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def picture_sizes(paths: Sequence[Path]) -> np.ndarray:
         with _open(path) as image:
             return image.size
 
-    return np.array(_in_threads(size, paths), np.int64).reshape(-1, 2)
+    return np.array(in_threads(size, paths), np.int64).reshape(-1, 2)
 
 
 def read_pictures(
@@ -59,7 +59,7 @@ def read_pictures(
         box = None if boxes is None else tuple(boxes[position].tolist())
         images[position] = _read(paths[position], size, box)
 
-    _in_threads(read, range(len(paths)))
+    in_threads(read, range(len(paths)))
     return images
 
 
@@ -69,28 +69,51 @@ def clip_boxes(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def same_picture_groups(paths: Sequence[Path]) -> np.ndarray:
-    """Numbers the files so that byte-identical ones have the same number."""
+    """Numbers the files so that byte-identical ones have the same number.
 
-    def digest(path: Path) -> bytes:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+    Args:
+        paths: the N files. One that is missing counts as different from all others.
 
-    numbers: dict[bytes, int] = {}
-    digests = _in_threads(digest, paths)
-    return np.array([numbers.setdefault(d, len(numbers)) for d in digests], np.int64)
+    Returns:
+        int array `(N,)`: the position of the first file with the same content.
+    """
+    lengths = np.array([_length(path) for path in paths], np.int64)
+    groups = np.arange(len(paths))
+    _, alike, count = np.unique(lengths, return_inverse=True, return_counts=True)
+    # Files of different lengths differ, so most need not be read.
+    rows = np.flatnonzero((count[alike.reshape(-1)] > 1) & (lengths >= 0))
+
+    def digest(row: int) -> bytes:
+        return hashlib.blake2b(paths[row].read_bytes(), digest_size=16).digest()
+
+    first: dict[bytes, int] = {}
+    digests = in_threads(digest, rows.tolist())
+    pairs = zip(digests, rows.tolist(), strict=True)
+    groups[rows] = [first.setdefault(digest, row) for digest, row in pairs]
+    return groups
 
 
-def _in_threads(function: Any, items: Sequence[Any]) -> list[Any]:
+def _length(path: Path) -> int:
+    return os.path.getsize(path) if os.path.isfile(path) else -1
+
+
+def in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """Calls a function that decodes or reads files on every item, in order."""
+    if len(items) < 2:
+        return [function(item) for item in items]
     # Decoding and resizing release the interpreter lock, so threads run in parallel.
     with ThreadPoolExecutor(max_workers=min(16, (os.cpu_count() or 1) + 1)) as pool:
         return list(pool.map(function, items))
 
 
 def _open(path: Path) -> Any:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         return Image.open(path)
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise _damaged(path, error) from error
 
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from keras_interp.datasets.data_home import prepared_folder
 from keras_interp.datasets.parts_dataset import PartsDataset
 
 ROOT_VARIABLE = "KERAS_INTERP_DATA"
@@ -16,8 +17,10 @@ ROOT_VARIABLE = "KERAS_INTERP_DATA"
 # Where each reader lives; imported only when asked for.
 _READERS = {
     "synthetic_parts": ("keras_interp.datasets.synthetic.animals", "synthetic_parts"),
+    "synthetic_birds": ("keras_interp.datasets.synthetic.birds", "synthetic_birds"),
     "cub": ("keras_interp.datasets.cub", "load_cub"),
     "animal_part": ("keras_interp.datasets.animal_part", "load_animal_part"),
+    "pascal_part": ("keras_interp.datasets.pascal_part", "load_pascal_part"),
 }
 
 
@@ -37,11 +40,15 @@ def load(
     (64, 64)
 
     Args:
-        name: `"synthetic_parts"` (needs no files), `"cub"` or `"animal_part"`.
+        name: `"synthetic_parts"` or `"synthetic_birds"` (these need no files),
+            `"cub"`, `"animal_part"` or `"pascal_part"`.
         root: the dataset's own folder, the published archive extracted. Default:
-            `$KERAS_INTERP_DATA/<name>`.
-        split: `"train"` or `"test"`. Default: both; see the field `split`.
-        **options: those of `synthetic_parts`, `load_cub` or `load_animal_part`.
+            `$KERAS_INTERP_DATA/<name>`, else `prepared_folder(name)`, which
+            `keras-interp data prepare` writes.
+        split: `"train"` or `"test"`. Default: both; see the field `split`. Readers of
+            published sets take `"authors"`, too: both, as the authors divided them.
+        **options: those of `synthetic_parts`, `synthetic_birds`, `load_cub`,
+            `load_animal_part` or `load_pascal_part`.
 
     Returns:
         A `PartsDataset`.
@@ -67,7 +74,7 @@ def load(
 
 
 def find_root(name: str, root: str | Path | None = None) -> Path:
-    """The folder of a dataset: `root`, or else `$KERAS_INTERP_DATA/<name>`.
+    """The folder of a dataset: `root`, `$KERAS_INTERP_DATA/<name>` or a prepared one.
 
     Raises:
         FileNotFoundError: if there is no such folder; the message says what belongs
@@ -82,10 +89,14 @@ def find_root(name: str, root: str | Path | None = None) -> Path:
     parent = os.environ.get(ROOT_VARIABLE)
     if parent and (Path(parent) / name).is_dir():
         return Path(parent) / name
+    if prepared_folder(name).is_dir():
+        return prepared_folder(name)
     looked = f"{Path(parent) / name} is not a folder" if parent else "it is not set"
     raise FileNotFoundError(
         f"cannot find {wanted}: pass root=, the extracted folder, or set "
-        f"{ROOT_VARIABLE} to the folder that holds {name!r} ({looked})"
+        f"{ROOT_VARIABLE} to the folder that holds {name!r} ({looked}), or prepare it "
+        f"with `keras-interp data prepare {name}` (nothing is in "
+        f"{prepared_folder(name)})"
     )
 
 

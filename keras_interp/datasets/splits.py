@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+
+def check_split(
+    split: str | None, split_by: str, known: Sequence[str]
+) -> tuple[str | None, str]:
+    """Checks which pictures are wanted and by which rule they are divided.
+
+    Args:
+        split: `"train"`, `"test"`, None for both, or `"authors"`, which is short for
+            both as the authors divided them.
+        split_by: one of `known`.
+        known: the rules of the dataset.
+
+    Returns:
+        `split`, now `"train"`, `"test"` or None, and `split_by`.
+    """
+    if split == "authors":
+        split, split_by = None, "authors"
+    if split not in ("train", "test", None):
+        raise ValueError(
+            f'split must be "train", "test" or None for both, or "authors" for both as '
+            f"the authors divided them, got {split!r}"
+        )
+    if split_by not in known:
+        names = " or ".join(f'"{name}"' for name in known)
+        raise ValueError(f"split_by must be {names}, got {split_by!r}")
+    return split, split_by
 
 
 def split_by_groups(

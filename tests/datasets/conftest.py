@@ -174,3 +174,89 @@ def cub_root(tmp_path, write_picture) -> Path:
     for name, text in texts.items():
         (root / name).write_text(text, encoding="utf-8")
     return root
+
+
+@pytest.fixture
+def write_pascal() -> Callable[..., Path]:
+    """Writes a PASCAL-Part `.mat`: `(path, objects)`.
+
+    An object is (class, mask, {part name: mask}).
+    """
+
+    def write(path, objects, imname=None):
+        kinds = [("class", object), ("class_ind", object)]
+        kinds += [("mask", object), ("parts", object)]
+        nodes = np.zeros((1, len(objects)), kinds)
+        for node, (category, mask, parts) in zip(nodes[0], objects, strict=True):
+            entries = np.zeros(
+                (1, len(parts)), [("part_name", object), ("mask", object)]
+            )
+            for entry, (name, pixels) in zip(entries[0], parts.items(), strict=True):
+                entry["part_name"], entry["mask"] = name, pixels.astype(np.uint8)
+            node["class"], node["class_ind"] = category, 1
+            node["mask"] = mask.astype(np.uint8)
+            node["parts"] = entries if len(parts) else np.zeros((0, 0))
+        annotation = np.zeros((1, 1), [("imname", object), ("objects", object)])
+        annotation[0, 0]["imname"] = imname or path.stem
+        annotation[0, 0]["objects"] = nodes
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scipy.io.savemat(path, {"anno": annotation}, do_compression=True)
+        return path
+
+    return write
+
+
+def rectangle(
+    left: int, top: int, right: int, bottom: int, size: tuple[int, int] = (80, 120)
+) -> np.ndarray:
+    """A bool mask `size` (height, width) that is true in a rectangle."""
+    mask = np.zeros(size, bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+@pytest.fixture
+def pascal_root(tmp_path, write_picture, write_pascal) -> Path:
+    """Four photographs of 120x80: two dogs in one, a copy of it, a cow and a car.
+
+    The first dog is 60x60 from (20, 10) on; its head is at the left, and its left ear
+    is above the right ear.
+    """
+    root = tmp_path / "pascal_part"
+    dog = (
+        "dog",
+        rectangle(20, 10, 80, 70),
+        {
+            "head": rectangle(20, 10, 40, 40),
+            "lear": rectangle(20, 10, 24, 14),
+            "rear": rectangle(20, 36, 24, 42),
+            "torso": rectangle(50, 10, 80, 40),
+            "neck": rectangle(40, 10, 50, 40),
+            "lfpa": rectangle(50, 60, 54, 70),
+            "tail": rectangle(76, 40, 80, 44),
+        },
+    )
+    small = ("dog", rectangle(90, 10, 110, 30), {"torso": rectangle(90, 10, 110, 30)})
+    cow = (
+        "cow",
+        rectangle(0, 0, 120, 80),
+        {
+            "torso": rectangle(0, 0, 120, 60),
+            "rhorn": rectangle(0, 60, 10, 70),
+            "tail": rectangle(100, 60, 120, 80),
+        },
+    )
+    wheels = {
+        "wheel_1": rectangle(10, 50, 20, 60),
+        "wheel_2": rectangle(80, 50, 90, 60),
+        "door_1": rectangle(40, 20, 60, 60),
+    }
+    car = ("car", rectangle(10, 10, 90, 60), wheels)
+    table = ("table", rectangle(10, 10, 90, 60), {})
+    annotations = root / "Annotations_Part"
+    pictures = root / "VOCdevkit" / "VOC2010" / "JPEGImages"
+    contents = {"a": [dog, small], "b": [dog], "c": [cow], "d": [car, table]}
+    for seed, (name, objects) in zip((1, 1, 2, 3), contents.items(), strict=True):
+        write_pascal(annotations / f"2008_{name}.mat", objects)
+        write_picture(pictures / f"2008_{name}.jpg", 120, 80, dot=(30, 30), seed=seed)
+    return root

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_interp.datasets.antialiased_resize import resize_maps, resize_pictures
+from keras_interp.datasets.antialiased_resize import (
+    resize_maps,
+    resize_patches,
+    resize_pictures,
+)
 
 
 @pytest.mark.parametrize("size", [(32, 20), (7, 50), (64, 48), (200, 150), (1, 1)])
@@ -53,3 +57,17 @@ def test_no_pictures_and_no_parts():
         3,
     )
     assert resize_maps(np.zeros((2, 0, 4, 4), bool), (2, 2)).shape == (2, 0, 2, 2)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (9, 50), (64, 7)])
+def test_patches_are_resized_as_whole_masks_are(rng, size):
+    patches, whole = [], np.zeros((1, 4, 20, 30), bool)
+    for row, (x, y) in enumerate([(3, 4), (-5, 2), (22, 15), (40, 3)]):
+        patch = rng.random((10, 12)) < 0.7
+        patches.append((x, y, patch))
+        for (j, i), value in np.ndenumerate(patch):
+            if 0 <= y + j < 20 and 0 <= x + i < 30:
+                whole[0, row, y + j, x + i] = value
+    resized = resize_patches(patches, (20, 30), size)
+    np.testing.assert_array_equal(resized, resize_maps(whole, size)[0])
+    assert resized[:3].any(axis=(1, 2)).all() and not resized[3].any()

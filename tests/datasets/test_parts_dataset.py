@@ -251,3 +251,30 @@ def test_a_keras_model_fits_on_it():
     model.compile("sgd", loss)
     history = model.fit(dataset.to_tf_data(2), shuffle=False, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+def test_texture_masks_go_along_with_their_pictures():
+    masks = np.zeros((4, 1, 8, 12), bool)
+    masks[2, 0, :4] = True
+    dataset = example(texture_masks=masks, texture_names=["striped"])
+    taken = dataset.subset([2, 0])
+    np.testing.assert_array_equal(taken.texture_masks, masks[[2, 0]])
+    small = dataset.resize((4, 6)).texture_masks
+    assert small.shape == (4, 1, 4, 6)
+    assert small[2, 0].tolist() == [[True] * 6] * 2 + [[False] * 6] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"texture_names": ["striped"]}, "texture_names was given without"),
+        ({"texture_masks": np.zeros((4, 1, 8, 12), bool)}, "without texture_names"),
+        (
+            {"texture_masks": np.zeros((4, 1, 8, 12)), "texture_names": ["striped"]},
+            r"texture_masks must be a bool array of shape \(4, 1, 8, 12\)",
+        ),
+    ],
+)
+def test_texture_masks_that_do_not_fit_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        example(**change)

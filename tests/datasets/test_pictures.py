@@ -82,7 +82,14 @@ def test_identical_files_share_a_group(tmp_path, write_picture):
         write_picture(tmp_path / f"{k}.jpg", 16, 16, seed=seed)
         for k, seed in enumerate([4, 5, 4, 6, 5])
     ]
-    assert same_picture_groups(paths).tolist() == [0, 1, 0, 2, 1]
+    assert same_picture_groups(paths).tolist() == [0, 1, 0, 3, 1]
+
+
+def test_files_that_are_missing_or_as_long_but_different_are_alone(tmp_path):
+    for name, content in {"a": b"1234", "b": b"1235", "c": b"1234"}.items():
+        (tmp_path / name).write_bytes(content)
+    paths = [tmp_path / name for name in ("x", "a", "b", "y", "c")] + [tmp_path]
+    assert same_picture_groups(paths).tolist() == [0, 1, 2, 3, 1, 5]
 
 
 def test_pictures_of_a_folder_in_order(tmp_path, write_picture):

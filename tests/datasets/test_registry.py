@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_interp.datasets import PartsDataset, load, synthetic_parts
+from keras_interp.datasets.registry import find_root
 
 
 def test_synthetic_parts_needs_no_files(monkeypatch):
@@ -33,7 +35,7 @@ def test_environment_variable(cub_root, monkeypatch):
 
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        ValueError, match="'cubs'; known: synthetic_parts, cub, animal_"
+        ValueError, match="'cubs'; known: synthetic_parts, synthetic_birds, cub"
     ):
         load("cubs")
 
@@ -50,10 +52,28 @@ def test_synthetic_parts_takes_no_root(tmp_path):
         load("synthetic_parts", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["cub", "animal_part"])
-def test_no_folder_says_what_is_wanted(name, monkeypatch, tmp_path):
+def test_what_was_prepared_comes_after_the_variable(cub_root, monkeypatch, tmp_path):
     monkeypatch.delenv("KERAS_INTERP_DATA", raising=False)
-    with pytest.raises(FileNotFoundError, match=f"'{name}' .*https.*pass root="):
+    monkeypatch.setenv("KERAS_INTERP_HOME", str(tmp_path / "home"))
+    target = tmp_path / "home" / "cub"
+    shutil.copytree(cub_root.parent, target, ignore=shutil.ignore_patterns("home"))
+    assert len(load("cub")) == 3
+    assert find_root("cub") == target
+    (tmp_path / "data" / "cub").mkdir(parents=True)
+    monkeypatch.setenv("KERAS_INTERP_DATA", str(tmp_path / "data"))
+    assert find_root("cub") == tmp_path / "data" / "cub"
+
+
+def test_every_reader_mirrors_and_knows_the_split_of_the_authors(cub_root):
+    dataset = load("cub", cub_root, split="authors", mirror=True, size=8)
+    assert dataset.split.tolist() == ["train", "test", "train"] * 2
+
+
+@pytest.mark.parametrize("name", ["cub", "animal_part", "pascal_part"])
+def test_no_folder_says_what_is_wanted(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_INTERP_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("KERAS_INTERP_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match=f"'{name}' .*http.*pass root="):
         load(name)
     monkeypatch.setenv("KERAS_INTERP_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=f"{name} is not a folder"):

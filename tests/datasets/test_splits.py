@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_interp.datasets.splits import split_as_authors, split_by_groups
+from keras_interp.datasets.splits import (
+    check_split,
+    split_as_authors,
+    split_by_groups,
+)
 
 
 def test_every_fourth_group_of_each_stratum_is_test():
@@ -45,3 +49,14 @@ def test_the_authors_split_has_the_published_counts(count, in_test):
 def test_the_authors_split_of_ten():
     # round(linspace(1, 10, 9)) = 1 2 3 4 6 7 8 9 10, where 5.5 rounds away from zero
     assert np.flatnonzero(split_as_authors(10) == "test").tolist() == [4]
+
+
+def test_authors_is_short_for_both_sides_of_their_split():
+    known = ("photo", "authors")
+    assert check_split("authors", "photo", known) == (None, "authors")
+    assert check_split("test", "authors", known) == ("test", "authors")
+    assert check_split(None, "photo", known) == (None, "photo")
+    with pytest.raises(ValueError, match='split must be "train", "test" or None for'):
+        check_split("validation", "photo", known)
+    with pytest.raises(ValueError, match='split_by must be "photo" or "authors", got'):
+        check_split(None, "class", known)

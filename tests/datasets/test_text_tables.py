@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from keras_interp.datasets.text_tables import read_table
+from keras_interp.datasets.text_tables import (
+    finite_number,
+    read_names,
+    read_rows,
+    read_table,
+    whole_number,
+    zero_or_one,
+)
 
 
 def test_columns_with_spaces_in_the_last(tmp_path):
@@ -42,3 +49,55 @@ def test_a_missing_file_says_where_it_comes_from(tmp_path):
         FileNotFoundError, match="table.txt is missing; it comes with the"
     ):
         read_table(tmp_path / "table.txt", (int,), "the archive")
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (whole_number, "9" * 400),
+        (whole_number, "1.5"),
+        (finite_number, "nan"),
+        (finite_number, "-inf"),
+        (finite_number, "1e300"),
+        (zero_or_one, "2"),
+        (zero_or_one, "yes"),
+    ],
+)
+def test_values_that_no_dataset_has(parse, text):
+    with pytest.raises(
+        ValueError, match="out of range|invalid literal|expected 0 or 1"
+    ):
+        parse(text)
+
+
+def test_names_by_id(tmp_path):
+    path = tmp_path / "classes.txt"
+    path.write_text("3 Wren\n1 Gull of the sea\n")
+    assert read_names(path, "x") == {3: "Wren", 1: "Gull of the sea"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1 a\n1 b\n", "1 is listed twice"),
+        ("1 a\n2 a\n", "'a' is listed twice"),
+        ("\n", "is empty; get it again from the archive"),
+    ],
+)
+def test_names_are_all_different(tmp_path, content, message):
+    path = tmp_path / "classes.txt"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"classes.txt.*{message}"):
+        read_names(path, "the archive")
+
+
+def test_rows_in_the_order_of_the_pictures(tmp_path):
+    path = tmp_path / "sizes.txt"
+    path.write_text("7 1 2\n9 5 6\n8 3 4\n")
+    columns = (whole_number, finite_number, finite_number)
+    assert read_rows(path, columns, [9, 7], "x").tolist() == [[5, 6], [1, 2]]
+    with pytest.raises(ValueError, match=r"sizes.txt: no line for the image ids \[1\]"):
+        read_rows(path, columns, [1, 7], "x")
+    path.write_text("7 1 2\n7 5 6\n")
+    with pytest.raises(ValueError, match="sizes.txt: the image id 7 is listed twice"):
+        read_rows(path, columns, [7], "x")

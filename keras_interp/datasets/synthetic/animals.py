@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from keras_interp.datasets.field_checks import BACKGROUND, check_size
 from keras_interp.datasets.parts_dataset import PartsDataset
 from keras_interp.datasets.synthetic.anatomy import CATEGORIES, PARTS
+from keras_interp.datasets.synthetic.drawn_pictures import DrawnPictures
 from keras_interp.datasets.synthetic.random_numbers import PictureRandom
 from keras_interp.datasets.synthetic.renderer import Drawing, draw
 from keras_interp.datasets.synthetic.scene import make_scene
+from keras_interp.datasets.synthetic.texture import TEXTURES
 
 _SCENES_AT_A_TIME = 256
 _PIXELS_AT_A_TIME = 8 * 64 * 64  # what is drawn together should fit in the cache
@@ -28,6 +33,7 @@ def synthetic_parts(
     test_fraction: float = 0.25,
     difficulty: float = 0.5,
     part_masks: bool = True,
+    texture_masks: bool = False,
     seed: int = 0,
 ) -> PartsDataset:
     """Draws birds, cats, cows, elephants, horses and rabbits made of parts.
@@ -57,6 +63,10 @@ def synthetic_parts(
         test_fraction: share of each class in the split `"test"`, 0 to 1.
         difficulty: 0 (no loose parts, nothing hidden, strong contrast) to 1.
         part_masks: whether to give `part_masks`, ten bool pictures for each picture.
+        texture_masks: whether to give `texture_masks`: where the stripes (`"striped"`)
+            and the mottles (`"mottled"`) that were drawn have a standard deviation of
+            at least 0.03 of white, and where both stay below 0.01 (`"plain"`, under
+            which clouds and grain may lie). The pictures are the same with and without.
         seed: any integer; another seed gives other pictures.
 
     Returns:
@@ -69,24 +79,67 @@ def synthetic_parts(
     Raises:
         ValueError: if an argument is outside its range or a category is unknown.
     """
+    pictures = open_synthetic_parts(
+        num_images,
+        image_size,
+        categories=categories,
+        negatives=negatives,
+        test_fraction=test_fraction,
+        difficulty=difficulty,
+        part_masks=part_masks,
+        texture_masks=texture_masks,
+        seed=seed,
+    )
+    return PartsDataset(
+        class_names=pictures.class_names,
+        landmark_names=pictures.landmark_names,
+        part_names=pictures.part_names,
+        texture_names=TEXTURES if texture_masks else None,
+        **pictures.fields(slice(None)),
+    )
+
+
+def open_synthetic_parts(
+    num_images: int = 2000,
+    image_size: int | tuple[int, int] = 64,
+    *,
+    categories: Sequence[str] | None = None,
+    negatives: float = 0.25,
+    test_fraction: float = 0.25,
+    difficulty: float = 0.5,
+    part_masks: bool = True,
+    texture_masks: bool = False,
+    seed: int = 0,
+) -> DrawnPictures:
+    """The pictures of `synthetic_parts`, none of them drawn yet.
+
+    Args:
+        num_images: as all the others, an argument of `synthetic_parts`.
+
+    Raises:
+        ValueError: if an argument is outside its range or a category is unknown.
+    """
     size = check_size(image_size)
     names = list(CATEGORIES) if categories is None else list(categories)
     _check_arguments(num_images, size, names, negatives, test_fraction, difficulty)
     labels, in_class = _labels(num_images, len(names), negatives)
-    lookup = np.array([CATEGORIES.index(name) for name in names] + [-1])
-    drawing = _draw_all(lookup[labels], size, difficulty, seed, part_masks)
     steps = np.floor(np.stack([in_class + 1, in_class]) * test_fraction + 1e-9)
-    return PartsDataset(
-        images=drawing.images,
-        labels=labels,
+    return DrawnPictures(
         class_names=names + [BACKGROUND] * (negatives > 0),
-        landmarks=drawing.landmarks,
         landmark_names=PARTS,
-        part_masks=drawing.part_masks if part_masks else None,
         part_names=PARTS if part_masks else None,
-        boxes=drawing.boxes,
         ids=np.arange(num_images),
+        labels=labels,
         split=np.where(steps[0] > steps[1], "test", "train"),
+        size=size,
+        draw=functools.partial(
+            _fields,
+            anatomies=np.array([CATEGORIES.index(name) for name in names] + [-1]),
+            difficulty=difficulty,
+            seed=seed,
+            part_masks=part_masks,
+            texture_masks=texture_masks,
+        ),
     )
 
 
@@ -129,12 +182,41 @@ def _labels(
     return labels, np.where(is_negative, before, positives // categories)
 
 
+def _fields(
+    numbers: np.ndarray,
+    labels: np.ndarray,
+    size: tuple[int, int],
+    *,
+    anatomies: np.ndarray,
+    part_masks: bool,
+    texture_masks: bool,
+    **scene: Any,
+) -> dict[str, Any]:
+    """The drawn fields of the pictures of the given numbers and labels."""
+    drawing = _draw_all(
+        numbers,
+        anatomies[labels],
+        size,
+        part_masks=part_masks,
+        texture_masks=texture_masks,
+        **scene,
+    )
+    wanted = {"part_masks": part_masks, "texture_masks": texture_masks}
+    return {
+        field.name: getattr(drawing, field.name)
+        for field in dataclasses.fields(drawing)
+        if wanted.get(field.name, True)
+    }
+
+
 def _draw_all(
+    pictures: np.ndarray,
     categories: np.ndarray,
     size: tuple[int, int],
     difficulty: float,
     seed: int,
     part_masks: bool,
+    texture_masks: bool,
 ) -> Drawing:
     count = len(categories)
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -143,11 +225,12 @@ def _draw_all(
     landmarks = np.empty((count, len(PARTS), 2), np.float32)
     masks = np.empty((count if part_masks else 0, len(PARTS), *size), bool)
     boxes = np.empty((count, 4), np.float32)
+    textures = np.empty((count if texture_masks else 0, len(TEXTURES), *size), bool)
     step = max(1, _PIXELS_AT_A_TIME // (size[0] * size[1]))
 
     def draw_scenes(start: int) -> None:
         numbers = np.arange(start, min(start + _SCENES_AT_A_TIME, count))
-        random = PictureRandom(seed, numbers)
+        random = PictureRandom(seed, pictures[numbers])
         scenes = make_scene(categories[numbers], random, size, difficulty)
         for first in range(0, len(numbers), step):
             some = slice(first, first + step)
@@ -160,6 +243,8 @@ def _draw_all(
             boxes[rows] = drawing.boxes
             if part_masks:
                 masks[rows] = drawing.part_masks
+            if texture_masks:
+                textures[rows] = drawing.texture_masks
 
     # The matrix products are small: threads of the BLAS library would only get in the
     # way of the threads here, and cost a factor of five where processors are busy.
@@ -168,4 +253,4 @@ def _draw_all(
         ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
     ):
         list(pool.map(draw_scenes, range(0, count, _SCENES_AT_A_TIME)))
-    return Drawing(images, landmarks, masks, boxes)
+    return Drawing(images, landmarks, masks, boxes, textures)

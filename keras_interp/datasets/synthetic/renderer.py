@@ -9,7 +9,11 @@ import numpy as np
 from keras_interp.datasets.synthetic.anatomy import PARTS, part_table
 from keras_interp.datasets.synthetic.random_numbers import PictureRandom
 from keras_interp.datasets.synthetic.scene import Scene
-from keras_interp.datasets.synthetic.texture import cut_noise, stripes
+from keras_interp.datasets.synthetic.texture import (
+    cut_noise,
+    stripes,
+    visible_textures,
+)
 
 _SEEN_SHARE = 0.4  # a part has a landmark if that much of it is not hidden
 _SEEN_AREA = 0.001  # ... and if that share of the picture shows it
@@ -23,6 +27,7 @@ class Drawing:
     landmarks: np.ndarray
     part_masks: np.ndarray
     boxes: np.ndarray
+    texture_masks: np.ndarray
 
 
 def draw(
@@ -47,11 +52,15 @@ def draw(
     colors, drawn_parts = mixed[:, :5], mixed[:, 5:]
     paint = np.concatenate([scene.clutter_colors, scene.clutter_texture], axis=2)
     colors += np.swapaxes(paint, 1, 2) @ clutter
-    pattern = colors[:, 3:] * np.stack(
+    strength = colors[:, 3:]
+    pattern = strength * np.stack(
         [stripes(random, *size), cut_noise(random, "mottled", *size, 1)[:, 0]], axis=1
     )
     picture = colors[:, :3] + pattern.sum(axis=1, keepdims=True)
-    picture += behind[:, None] * _backdrop(scene, random, size)
+    backdrop, mottles = _backdrop(scene, random, size)
+    picture += behind[:, None] * backdrop
+    strength[:, 1] += behind * mottles
+    strength *= in_sight[:, None]
     picture *= in_sight[:, None]
     picture += np.swapaxes(scene.occluder_colors, 1, 2) @ front
     amount = random.uniform(0.01, 0.02 + 0.05 * difficulty)[:, None, None]
@@ -62,7 +71,8 @@ def draw(
     landmarks, masks = _visible_parts(drawn_parts, in_sight, size)
     boxes = np.clip(scene.body.bounds(), 0, np.tile([width, height], 2))
     boxes[categories < 0] = np.nan
-    return Drawing(np.ascontiguousarray(images), landmarks, masks, boxes)
+    textures = visible_textures(strength, height, width)
+    return Drawing(np.ascontiguousarray(images), landmarks, masks, boxes, textures)
 
 
 def _cover_from_front(
@@ -92,13 +102,19 @@ def _parts(categories: np.ndarray) -> np.ndarray:
     return (belongs & (categories >= 0)[:, None, None]).astype(np.float32)
 
 
-def _backdrop(scene: Scene, random: PictureRandom, size: tuple[int, int]) -> np.ndarray:
-    """`(n, 3, pixels)`: clouds of light and dark over the background colour."""
+def _backdrop(
+    scene: Scene, random: PictureRandom, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clouds of light and dark over the background colour, and how mottled they are.
+
+    Returns:
+        `(n, 3, pixels)` and `(n, 1)`.
+    """
     amount = random.uniform(0.02, 0.09)[:, None, None]
     clouds = cut_noise(random, "cloudy", *size, 1) * amount
     amount = random.uniform(0, 0.09)[:, None, None]
     clouds += cut_noise(random, "mottled", *size, 1) * amount
-    return scene.background[:, :, None] + clouds
+    return scene.background[:, :, None] + clouds, amount[:, 0]
 
 
 def _visible_parts(

@@ -1,4 +1,4 @@
-"""Noise and stripes for backgrounds and coats."""
+"""Noise and stripes for backgrounds and coats, and where they can be seen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import numpy as np
 
 from keras_interp.datasets.synthetic.random_numbers import PictureRandom
 
+TEXTURES = ["striped", "mottled", "plain"]
+
 _SHEET = 512  # pixels along a side of the sheet of noise
+# Standard deviations of a pattern, as shares of white: what can be seen, what cannot.
+_SEEN, _UNSEEN = 0.03, 0.01
 
 
 @functools.lru_cache(maxsize=1)
@@ -61,3 +65,22 @@ def stripes(random: PictureRandom, height: int, width: int) -> np.ndarray:
     # A triangle wave: as good as a sine here, and several times faster.
     turns -= np.floor(turns)
     return (np.abs(turns - 0.5) * 4 - 1).reshape(len(angle), -1)
+
+
+def visible_textures(strength: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Where a pattern can be seen, and where there is none.
+
+    Args:
+        strength: float32 `(n, 2, pixels)`, what stripes and mottles were multiplied by.
+        height: rows of the pictures.
+        width: columns of the pictures.
+
+    Returns:
+        bool `(n, 3, height, width)` in the order of `TEXTURES`. A pixel may be striped
+        and mottled, or neither clearly patterned nor plain.
+    """
+    # A triangle wave in -1..1 has the variance 1/3, the mottles have 1.
+    deviation = strength * np.array([[3**-0.5], [1]], np.float32)
+    plain = (deviation < _UNSEEN).all(axis=1, keepdims=True)
+    masks = np.concatenate([deviation >= _SEEN, plain], axis=1)
+    return masks.reshape(-1, len(TEXTURES), height, width)

@@ -7,6 +7,7 @@ import pytest
 
 from keras_interp.datasets.synthetic.anatomy import CATEGORIES, SHAPE_NAMES
 from keras_interp.datasets.synthetic.random_numbers import PictureRandom
+from keras_interp.datasets.synthetic.renderer import _cover_from_front
 from keras_interp.datasets.synthetic.scene import make_scene
 from keras_interp.datasets.synthetic.shapes import Shapes
 
@@ -42,6 +43,19 @@ def test_animals_look_to_both_sides():
     skull, rump = SHAPE_NAMES.index("skull"), SHAPE_NAMES.index("rump")
     right = scene.body.centers[:, skull, 0] > scene.body.centers[:, rump, 0]
     assert 0.35 < right.mean() < 0.65
+
+
+def test_eyes_and_near_legs_are_in_front_of_the_body():
+    whole = scenes(np.arange(60) % 6).body.coverage(*SIZE)
+    seen = whole.copy()
+    _cover_from_front(seen)
+
+    def share_in_sight(name):
+        shape = SHAPE_NAMES.index(name)
+        return seen[:, shape].sum() / whole[:, shape].sum()
+
+    assert share_in_sight("eye") > 0.999
+    assert share_in_sight("near_thigh") > share_in_sight("far_thigh") + 0.2
 
 
 @pytest.mark.parametrize("name", ["bird", "elephant"])

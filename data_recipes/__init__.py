@@ -1,0 +1,1 @@
+"""Recipes for TensorFlow Datasets, one folder for each dataset."""

@@ -1,0 +1,1 @@
+"""Recipe of the dataset `animal_part` for TensorFlow Datasets."""

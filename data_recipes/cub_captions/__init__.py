@@ -1,0 +1,1 @@
+"""Recipe of the dataset `cub_captions` for TensorFlow Datasets."""

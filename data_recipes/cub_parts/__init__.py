@@ -1,0 +1,1 @@
+"""Recipe of the dataset `cub_parts` for TensorFlow Datasets."""

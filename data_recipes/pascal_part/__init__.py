@@ -1,0 +1,1 @@
+"""Recipe of the dataset `pascal_part` for TensorFlow Datasets."""

@@ -1,0 +1,1 @@
+"""Recipe of the dataset `synthetic_birds` for TensorFlow Datasets."""

@@ -1,0 +1,1 @@
+"""Recipe of the dataset `synthetic_parts` for TensorFlow Datasets."""

@@ -1,0 +1,32 @@
+"""Drawn animals with parts, for TensorFlow Datasets."""
+
+from __future__ import annotations
+
+import tensorflow_datasets as tfds
+
+from keras_interp.datasets.synthetic.anatomy import PARTS
+from keras_interp.datasets.synthetic.animals import open_synthetic_parts
+from keras_interp.datasets.synthetic.drawn_pictures import DrawnPictures
+from keras_interp.datasets.tfds_builder import DrawnConfig, PartsBuilder
+
+
+class Builder(PartsBuilder):
+    """Birds, cats, cows, elephants, horses and rabbits made of parts."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First version."}
+    builder_config_cls = DrawnConfig
+    BUILDER_CONFIGS = [
+        DrawnConfig(
+            name="size_64", description="2,000 pictures of 64x64 pixels, seed 0."
+        )
+    ]
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        masks = self.builder_config.options.get("part_masks", True)
+        return self._parts_info(
+            len(PARTS), num_part_masks=len(PARTS) if masks else 0, numbered=True
+        )
+
+    def _open(self, dl_manager: tfds.download.DownloadManager) -> DrawnPictures:
+        return open_synthetic_parts(**self.builder_config.arguments())

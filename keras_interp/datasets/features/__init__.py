@@ -1,0 +1,1 @@
+"""Features of whole datasets, computed once by a frozen network and kept in files."""
