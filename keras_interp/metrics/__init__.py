@@ -4,6 +4,7 @@ from keras_interp.metrics.ablation import AblationScores, ablation
 from keras_interp.metrics.activation_thresholds import activation_thresholds
 from keras_interp.metrics.dead_filters import dead_filters
 from keras_interp.metrics.density import density
+from keras_interp.metrics.dissection_scores import DissectionScores
 from keras_interp.metrics.filter_regions import filter_regions
 from keras_interp.metrics.filter_scores import FilterScores
 from keras_interp.metrics.hit_gain import HitGainScores, hit_gain
@@ -15,6 +16,7 @@ from keras_interp.metrics.location_instability import (
     LocationInstabilityScores,
     location_instability,
 )
+from keras_interp.metrics.network_dissection import network_dissection
 from keras_interp.metrics.overlap import overlap
 from keras_interp.metrics.part_coverage import part_coverage
 from keras_interp.metrics.part_detector import is_part_detector
@@ -24,17 +26,20 @@ from keras_interp.metrics.position_spread import position_spread
 from keras_interp.metrics.positions_and_scores import positions_and_scores
 from keras_interp.metrics.streaming_activation_threshold import ActivationThreshold
 from keras_interp.metrics.streaming_location_instability import LocationInstability
+from keras_interp.metrics.streaming_network_dissection import NetworkDissection
 from keras_interp.metrics.streaming_part_interpretability import PartInterpretability
 from keras_interp.metrics.tracking import tracking
 
 __all__ = [
     "AblationScores",
     "ActivationThreshold",
+    "DissectionScores",
     "FilterScores",
     "HitGainScores",
     "InstabilityBaselines",
     "LocationInstability",
     "LocationInstabilityScores",
+    "NetworkDissection",
     "PartInterpretability",
     "PartScores",
     "ablation",
@@ -46,6 +51,7 @@ __all__ = [
     "instability_baselines",
     "is_part_detector",
     "location_instability",
+    "network_dissection",
     "overlap",
     "part_coverage",
     "part_interpretability",

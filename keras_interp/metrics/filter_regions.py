@@ -118,18 +118,20 @@ def _interpolated(
     """Where maps, interpolated to the pixels, exceed their thresholds."""
     pictures, rows, columns, filters = maps.shape
     centers = field.centers(rows, columns)
-    down = _interpolation(centers[:, 0, 1], height)
-    across = _interpolation(centers[0, :, 0], width)
+    down = interpolation_weights(centers[:, 0, 1], height)
+    across = interpolation_weights(centers[0, :, 0], width)
     regions = np.empty((pictures, filters, height, width), dtype=bool)
     step = max(1, PIXELS_AT_ONCE // max(1, filters * height * width))
     for start in range(0, pictures, step):
-        chunk = maps[start : start + step].transpose(0, 3, 1, 2).astype("float64")
-        enlarged = down @ chunk @ across.T
-        regions[start : start + step] = enlarged > thresholds[:, None, None]
+        # What exceeds the threshold is interpolated: cells that equal it give exact
+        # zeros, which rounding cannot lift above it.
+        excess = maps[start : start + step] - thresholds
+        enlarged = down @ excess.transpose(0, 3, 1, 2) @ across.T
+        regions[start : start + step] = enlarged > 0
     return regions
 
 
-def _interpolation(centers: np.ndarray, length: int) -> np.ndarray:
+def interpolation_weights(centers: np.ndarray, length: int) -> np.ndarray:
     """Weights `(length, cells)` of linear interpolation between the centres."""
     weights = [
         np.interp(np.arange(length), centers, unit) for unit in np.eye(len(centers))

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_interp.metrics.located_peaks import check_feature_maps, to_numpy
+from keras_interp.plotting.occlusion import (
+    check_pictures,
+    corners,
+    covered,
+    patch_and_step,
+    responses,
+)
 
 if TYPE_CHECKING:
     from keras_interp.receptive_field import ReceptiveField
 
-# Occluder, step and smoothing of the released code, as shares of its 224 pixels.
-_PATCH, _STEP, _SMOOTHING = 33 / 224, 9 / 224, 30 / 224
+# Smoothing of the released code, as a share of its 224 pixels.
+_SMOOTHING = 30 / 224
 
 
 def empirical_receptive_field(
@@ -23,7 +30,7 @@ def empirical_receptive_field(
     filters: Sequence[int] | int | None = None,
     *,
     images_per_filter: int = 10,
-    strongest: int = 4,
+    strongest: int | None = 4,
     patch: int | None = None,
     step: int | None = None,
     smoothing: float | None = None,
@@ -36,7 +43,9 @@ def empirical_receptive_field(
     and smoothed. The theoretical receptive field is usually much larger than this.
 
     The released code takes random pictures above a threshold; here they are the best
-    ones, so that the result depends on no seed.
+    ones, so that the result depends on no seed. `empirical_size` gives the sides of
+    the shapes in pixels, `receptive_field_shapes` draws them, `empirical_regions` lays
+    them over pictures and `discrepancy_maps` gives the drops of one picture.
 
     Example:
 
@@ -46,7 +55,7 @@ def empirical_receptive_field(
     shapes = ki.plotting.empirical_receptive_field(
         extract.predict_on_batch, images, field, filters=[0, 7]
     )
-    side_in_pixels = np.sqrt((shapes > 0.5).sum(axis=(1, 2)))
+    side_in_pixels = ki.plotting.empirical_size(shapes)
     ```
 
     Args:
@@ -57,7 +66,8 @@ def empirical_receptive_field(
         receptive_field: of the layer that gives the maps.
         filters: the F filters to look at. Default: all.
         images_per_filter: how many of a filter's best pictures are covered.
-        strongest: how many places of each picture are entered.
+        strongest: how many places of each picture are entered: 4 in the released code.
+            `None` for all, as Zhou et al. average whole discrepancy maps.
         patch: side of the square in pixels. Default: 33 of 224, as the released code.
         step: pixels from one place to the next. Default: 9 of 224.
         smoothing: standard deviation of the Gaussian in pixels. Default: 30 of 224.
@@ -74,88 +84,43 @@ def empirical_receptive_field(
         Zhou, Khosla, Lapedriza, Oliva and Torralba, Object Detectors Emerge in Deep
         Scene CNNs, ICLR 2015, section 3.2; Zhang, Wu and Zhu, CVPR 2018, section 5.2.
     """
-    images = _check_images(images)
+    images = check_pictures(images)
+    _check_counts(images_per_filter, strongest)
     count, height, width, _ = images.shape
-    patch, step, smoothing = _sizes(patch, step, smoothing, min(height, width))
-    maps = np.concatenate([*_batches(predict, images, batch_size)])
+    patch, step = patch_and_step(patch, step, min(height, width))
+    smoothing = _SMOOTHING * min(height, width) if smoothing is None else smoothing
+    if smoothing < 0:
+        raise ValueError(f"smoothing must be at least 0 pixels; got {smoothing}.")
+    maps = responses(predict, images, batch_size)
     chosen = np.arange(maps.shape[-1]) if filters is None else np.atleast_1d(filters)
     maps = check_feature_maps(maps)[..., chosen]
     centers = receptive_field.centers(*maps.shape[1:3]).reshape(-1, 2)
     # (F, M): the best pictures of each filter.
     best = np.argsort(-maps.max(axis=(1, 2)), axis=0, kind="stable").T
     best = best[:, : min(images_per_filter, count)]
-    corners = _corners(height, width, patch, step)
-    middles = corners + (patch - 1) / 2
+    squares = corners(height, width, patch, step)
+    middles = squares + (patch - 1) / 2
     fill = images.mean(axis=(0, 1, 2))
     entries = np.zeros((len(chosen), 2 * height - 1, 2 * width - 1))
     for index in np.unique(best):
         # One picture at a time: its covered copies are what fills memory.
         which = np.flatnonzero((best == index).any(axis=1))
-        copies = _covered(images[index], corners, patch, fill, batch_size)
-        covered = np.concatenate(
+        copies = covered(images[index], squares, patch, fill, batch_size)
+        answers = np.concatenate(
             [to_numpy(predict(batch))[..., chosen[which]] for batch in copies]
         )
-        drops = maps[index].sum(axis=(0, 1))[which] - covered.sum(axis=(1, 2))
-        peaks = centers[covered.reshape(len(corners), -1, len(which)).argmax(axis=1)]
+        drops = maps[index].sum(axis=(0, 1))[which] - answers.sum(axis=(1, 2))
+        peaks = centers[answers.reshape(len(squares), -1, len(which)).argmax(axis=1)]
         _enter(entries, which, np.maximum(drops, 0), middles, peaks, strongest)
     return _smoothed(entries, patch, smoothing)
 
 
-def _check_images(images: Any) -> np.ndarray:
-    images = to_numpy(images)
-    if images.ndim != 4 or len(images) == 0:
+def _check_counts(images_per_filter: int, strongest: int | None) -> None:
+    if images_per_filter < 1 or (strongest is not None and strongest < 1):
         raise ValueError(
-            "images must have shape (pictures, height, width, channels) with at least "
-            f"one picture; got shape {images.shape}."
+            "images_per_filter and strongest must be at least 1; got "
+            f"{images_per_filter} and {strongest}."
         )
-    return images.astype("float32")
-
-
-def _sizes(
-    patch: int | None, step: int | None, smoothing: float | None, side: int
-) -> tuple[int, int, float]:
-    patch = max(round(_PATCH * side), 1) if patch is None else patch
-    step = max(round(_STEP * side), 1) if step is None else step
-    smoothing = _SMOOTHING * side if smoothing is None else smoothing
-    if not 1 <= patch <= side or step < 1 or smoothing < 0:
-        raise ValueError(
-            f"patch must lie between 1 and {side} pixels, step must be at least 1 and "
-            f"smoothing at least 0; got patch={patch}, step={step}, "
-            f"smoothing={smoothing}."
-        )
-    return patch, step, smoothing
-
-
-def _batches(predict: Callable, images: np.ndarray, batch_size: int) -> Any:
-    for start in range(0, len(images), batch_size):
-        yield to_numpy(predict(images[start : start + batch_size]))
-
-
-def _corners(height: int, width: int, patch: int, step: int) -> np.ndarray:
-    """Upper left corners (x, y) of the square's places, `(P, 2)`."""
-    y, x = np.meshgrid(
-        np.arange(0, height - patch + 1, step),
-        np.arange(0, width - patch + 1, step),
-        indexing="ij",
-    )
-    return np.stack([x.ravel(), y.ravel()], axis=1)
-
-
-def _covered(
-    image: np.ndarray,
-    corners: np.ndarray,
-    patch: int,
-    fill: np.ndarray,
-    batch_size: int,
-) -> Any:
-    """Batches of copies of a picture, each with the square at another place."""
-    height, width, _ = image.shape
-    for start in range(0, len(corners), batch_size):
-        left, top = corners[start : start + batch_size].T[..., None]
-        in_x = (np.arange(width) >= left) & (np.arange(width) < left + patch)
-        in_y = (np.arange(height) >= top) & (np.arange(height) < top + patch)
-        inside = in_y[:, :, None, None] & in_x[:, None, :, None]
-        yield np.where(inside, fill, image).astype("float32")
 
 
 def _enter(
@@ -164,7 +129,7 @@ def _enter(
     drops: np.ndarray,
     middles: np.ndarray,
     peaks: np.ndarray,
-    strongest: int,
+    strongest: int | None,
 ) -> None:
     """Add the strongest drops `(P, F')` of one picture relative to the peaks."""
     _, full_height, full_width = entries.shape

@@ -7,6 +7,7 @@ import pytest
 
 import keras_interp as ki
 from keras_interp.plotting import empirical_receptive_field
+from keras_interp.plotting.occlusion import places
 
 # Every pixel is a cell of its own, so that places are exact.
 FIELD = ki.ReceptiveField(size=1, stride=1, start=0)
@@ -107,8 +108,42 @@ def test_a_dead_filter_has_an_empty_shape(rng):
     np.testing.assert_array_equal(shapes, 0)
 
 
+def test_all_places_may_be_entered(rng):
+    """A filter that adds up 2x2 pixels of an even picture needs each of them alike."""
+    images = np.zeros((1, 12, 12, 3), "float32")
+    images[0, 5:7, 5:7] = 1.0
+
+    def predict(batch):
+        answer = np.zeros((len(batch), 12, 12, 1))
+        answer[:, 5, 5, 0] = batch[:, 5:7, 5:7, 0].sum(axis=(1, 2))
+        return answer
+
+    options = {"patch": 1, "step": 1, "smoothing": 0}
+    one = empirical_receptive_field(predict, images, FIELD, strongest=1, **options)
+    assert np.argwhere(one[0] == 1).tolist() == [[11, 11]]
+    every = empirical_receptive_field(predict, images, FIELD, strongest=None, **options)
+    expected = np.zeros((23, 23))
+    expected[11:13, 11:13] = 1.0
+    np.testing.assert_allclose(every[0], expected, atol=1e-6)
+
+
+def test_the_last_places_touch_the_border():
+    assert places(224, 33, 9).tolist() == [*range(0, 190, 9), 191]
+    assert places(12, 4, 4).tolist() == [0, 4, 8]
+    assert places(5, 5, 3).tolist() == [0]
+
+
 def test_bad_input_is_refused(rng):
     images, _ = bright_dot(rng)
+    with pytest.raises(ValueError, match="1 values that are NaN or infinite"):
+        broken = images.copy()
+        broken[0, 0, 0, 0] = np.inf
+        empirical_receptive_field(shifted, broken, FIELD)
+    for wrong in ({"strongest": 0}, {"images_per_filter": 0}):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            empirical_receptive_field(shifted, images, FIELD, **wrong)
+    with pytest.raises(ValueError, match="smoothing must be at least 0"):
+        empirical_receptive_field(shifted, images, FIELD, smoothing=-1)
     with pytest.raises(ValueError, match="at least one picture"):
         empirical_receptive_field(shifted, images[:0], FIELD)
     with pytest.raises(ValueError, match="patch must lie between 1 and 24"):

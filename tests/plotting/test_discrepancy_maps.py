@@ -1,0 +1,74 @@
+"""What covering a place costs a filter, done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keras_interp.plotting import discrepancy_maps
+
+
+def middle_pixel(batch):
+    """Filter 0 sees pixel (1, 1), filter 1 its negative; in one cell of four."""
+    maps = np.zeros((len(batch), 2, 2, 2))
+    maps[:, 0, 1, 0] = batch[:, 1, 1, 0]
+    maps[:, 1, 0, 1] = -batch[:, 1, 1, 0]
+    return maps
+
+
+@pytest.fixture
+def dot():
+    """A picture of 4x4 pixels with one dot of 16, so that the mean is 1."""
+    images = np.zeros((1, 4, 4, 3), "float32")
+    images[0, 1, 1] = 16
+    return images
+
+
+def test_the_drop_lies_where_the_square_covers_what_the_filter_sees(dot):
+    maps = discrepancy_maps(middle_pixel, dot, patch=1, step=1)
+    expected = np.zeros((4, 4))
+    expected[1, 1] = 15  # 16 becomes the mean, 1
+    np.testing.assert_allclose(maps[0], [expected, -expected])
+    assert maps.dtype == np.float32
+
+
+def test_a_pixel_has_the_mean_over_the_squares_that_cover_it(dot):
+    maps = discrepancy_maps(middle_pixel, dot, filters=0, patch=2, step=1)
+    # Squares start at 0, 1 and 2; those that start at 0 or 1 cover the dot. A pixel in
+    # column 0 is covered from 0 alone, in 1 from 0 and 1, in 2 from 1 and 2, in 3 from
+    # 2: the shares that cover the dot's column are 1, 1, 1/2 and 0.
+    share = np.array([1, 1, 0.5, 0])
+    np.testing.assert_allclose(maps[0, 0], 15 * np.outer(share, share))
+
+
+def test_pixels_between_the_squares_cost_nothing(dot):
+    maps = discrepancy_maps(middle_pixel, dot, filters=[0], patch=1, step=3)
+    np.testing.assert_array_equal(maps, 0)
+
+
+def test_pictures_and_filters_do_not_influence_each_other(rng):
+    images = rng.random((3, 6, 8, 3)).astype("float32")
+    weights = rng.normal(size=(3, 5))
+    sizes = []
+
+    def predict(batch):
+        sizes.append(len(batch))
+        return np.maximum(batch[:, ::2, ::2] @ weights, 0)
+
+    options = {"patch": 3, "step": 2}
+    whole = discrepancy_maps(predict, images, batch_size=4, **options)
+    assert max(sizes) == 4
+    assert whole.shape == (3, 5, 6, 8)
+    some = discrepancy_maps(predict, images, filters=[3, 1], **options)
+    np.testing.assert_allclose(some, whole[:, [3, 1]], atol=1e-6)
+
+
+def test_bad_input_is_refused(dot):
+    with pytest.raises(ValueError, match="images must have shape"):
+        discrepancy_maps(middle_pixel, dot[0])
+    with pytest.raises(ValueError, match="patch must lie between 1 and 4"):
+        discrepancy_maps(middle_pixel, dot, patch=5)
+    with pytest.raises(ValueError, match="step must be at least 1"):
+        discrepancy_maps(middle_pixel, dot, step=0)
+    with pytest.raises(ValueError, match="feature_maps hold NaN"):
+        discrepancy_maps(lambda batch: np.nan * middle_pixel(batch), dot)
