@@ -30,6 +30,7 @@ from keras_interp.receptive_field import receptive_field as receptive_field
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
+    "attribution",
     "callbacks",
     "datasets",
     "layers",
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from keras_interp import attribution as attribution
     from keras_interp import callbacks as callbacks
     from keras_interp import datasets as datasets
     from keras_interp import layers as layers

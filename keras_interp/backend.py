@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+# Takes tensors, gives tensors.
+TensorFunction = Callable[..., Sequence[Any]]
+# Gives Keras variables, so that nobody has to hold their model.
+Variables = Callable[[], list[Any]]
+# From the inputs, the output and the signal above it to the signal for each input.
+BackwardRule = Callable[[list[Any], Any, Any], Sequence[Any]]
+# Names that a backend's own activation functions have, in whichever module.
+ACTIVATION_NAMES = (
+    "celu elu gelu glu hard_sigmoid hard_silu hard_swish hardsigmoid hardswish "
+    "leaky_relu log_sigmoid log_softmax logsigmoid mish relu relu6 selu sigmoid silu "
+    "softmax softplus softsign swish tanh"
+).split()
 
 
 def gradient(function: Callable[[Any], Any], inputs: Any) -> np.ndarray:
@@ -34,9 +50,7 @@ def gradient(function: Callable[[Any], Any], inputs: Any) -> np.ndarray:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             value = function(inputs)
-        slope = tape.gradient(
-            value, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        slope = tape.gradient(value, inputs, unconnected_gradients="zero")
     elif backend == "jax":
         import jax
 
@@ -48,10 +62,7 @@ def gradient(function: Callable[[Any], Any], inputs: Any) -> np.ndarray:
         (slope,) = torch.autograd.grad(function(inputs), inputs, allow_unused=True)
         slope = torch.zeros_like(inputs) if slope is None else slope
     else:
-        raise ValueError(
-            f"keras_interp computes gradients with TensorFlow, JAX or torch, not with "
-            f"{backend!r}. Set KERAS_BACKEND to one of them before importing keras."
-        )
+        raise _unknown_backend()
     return ops.convert_to_numpy(slope)
 
 
@@ -80,3 +91,374 @@ def batches_of_arrays(
 
     batches = positions.batch(batch_size).map(gather, tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+@dataclasses.dataclass(frozen=True)
+class ArraySpec:
+    """Shape, `None` for an open number of pictures, and dtype of an array."""
+
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    def with_batch(self, size: int) -> tuple[int, ...]:
+        """The shape for that number of pictures."""
+        return tuple(size if width is None else width for width in self.shape)
+
+
+def has_open_batches() -> bool:
+    """Whether a compiled function takes other numbers of pictures without a trace."""
+    return keras.backend.backend() != "jax"
+
+
+def value_and_gradient(
+    function: Callable[[Any], tuple[Any, Any]], at: Any
+) -> tuple[Any, Any, Any]:
+    """Value, by-products and gradient of a function, inside a compiled function.
+
+    Args:
+        function: takes a tensor; gives a scalar and a structure of other tensors.
+        at: tensor at which the gradient is taken.
+
+    Returns:
+        The scalar, the other tensors, and the gradient in the shape of `at`, zero where
+        the scalar does not depend on it.
+    """
+    value, others, slopes = _pulled_back(function, [at], None)
+    return value, others, slopes[0]
+
+
+def vector_jacobian_product(
+    function: Callable[..., Any], inputs: Sequence[Any], upstream: Any
+) -> list[Any]:
+    """Pull a signal at a function's output back to each of its inputs.
+
+    It runs inside a compiled function or a backward rule. `function` gives one tensor.
+    The signal may be a function that makes it from the output.
+    """
+    return _pulled_back(lambda *x: (function(*x), ()), inputs, upstream)[2]
+
+
+def _pulled_back(
+    function: Callable[..., tuple[Any, Any]], inputs: Sequence[Any], upstream: Any
+) -> tuple[Any, Any, list[Any]]:
+    """Output, by-products and slopes; a signal of `None` is 1 at a scalar."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # Copies, so that an input which depends on another is held constant.
+        inputs = [tf.identity(tensor) for tensor in inputs]
+        output, others = function(*inputs)
+        # A tape would also compute the gradients of the filters, and throw them away.
+        signal = _signal_at(output, upstream)
+        slopes = tf.gradients(output, inputs, signal, unconnected_gradients="zero")
+    elif backend == "jax":
+        import jax
+
+        output, pull_back, others = jax.vjp(function, *inputs, has_aux=True)
+        signal = _signal_at(output, upstream)
+        slopes = pull_back(ops.ones_like(output) if signal is None else signal)
+    elif backend == "torch":
+        import torch
+
+        with torch.enable_grad():
+            inputs = [tensor.detach().requires_grad_(True) for tensor in inputs]
+            output, others = function(*inputs)
+            slopes = [None] * len(inputs)
+            if output.requires_grad:
+                signal = _signal_at(output.detach(), upstream)
+                slopes = torch.autograd.grad(output, inputs, signal, allow_unused=True)
+        slopes = [
+            torch.zeros_like(tensor) if slope is None else slope
+            for tensor, slope in zip(inputs, slopes, strict=True)
+        ]
+        output, others = keras.tree.map_structure(ops.stop_gradient, (output, others))
+    else:
+        raise _unknown_backend()
+    return output, others, list(slopes)
+
+
+def _signal_at(output: Any, upstream: Any) -> Any:
+    return upstream(output) if callable(upstream) else upstream
+
+
+def with_backward_rule(
+    function: Callable[..., Any], rule: BackwardRule
+) -> Callable[..., Any]:
+    """The same function with another backward pass, inside a compiled function.
+
+    Args:
+        function: takes tensors, gives one. What else it uses is held constant.
+        rule: gives the signal for each input; `None` where there is none.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return functools.partial(_with_rule_tensorflow, function, rule)
+    if backend == "jax":
+        return _with_rule_jax(function, rule)
+    if backend == "torch":
+        operation = _rule_operation_torch()
+        return functools.partial(operation.apply, function, rule)
+    raise _unknown_backend()
+
+
+def _with_rule_tensorflow(
+    function: Callable[..., Any], rule: BackwardRule, *inputs: Any
+) -> Any:
+    import tensorflow as tf
+
+    graph = tf.compat.v1.get_default_graph()
+    output = function(*inputs)
+    with graph.gradient_override_map({"IdentityN": _rule_gradient_tensorflow()}):
+        output, *_ = tf.identity_n([output, *inputs])
+    # The rules live and die with their graph. `tf.custom_gradient` would register each
+    # of them for the life of the process.
+    if not hasattr(graph, "keras_interp_rules"):
+        graph.keras_interp_rules = {}
+    graph.keras_interp_rules[output.op.name] = rule
+    return output
+
+
+@functools.cache
+def _rule_gradient_tensorflow() -> str:
+    import tensorflow as tf
+
+    name = "KerasInterpBackwardRule"
+
+    @tf.RegisterGradient(name)
+    def backward(operation: Any, *upstream: Any) -> list[Any]:
+        rule = operation.graph.keras_interp_rules[operation.name]
+        output, *inputs = operation.inputs
+        return [None, *rule(inputs, output, upstream[0])]
+
+    return name
+
+
+def _with_rule_jax(
+    function: Callable[..., Any], rule: BackwardRule
+) -> Callable[..., Any]:
+    import jax
+    import jax.numpy as jnp
+
+    with_rule = jax.custom_vjp(lambda *inputs: function(*inputs))
+
+    def forward(*inputs: Any) -> tuple[Any, Any]:
+        output = function(*inputs)
+        return output, (inputs, output)
+
+    def backward(kept: Any, upstream: Any) -> tuple[Any, ...]:
+        inputs, output = kept
+        slopes = rule(list(inputs), output, upstream)
+        return tuple(
+            jnp.zeros_like(tensor) if slope is None else slope
+            for tensor, slope in zip(inputs, slopes, strict=True)
+        )
+
+    with_rule.defvjp(forward, backward)
+    return with_rule
+
+
+@functools.cache
+def _rule_operation_torch() -> Any:
+    import torch
+
+    class WithRule(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, function: Any, rule: Any, *inputs: Any) -> Any:
+            output = function(*inputs)
+            ctx.rule = rule
+            ctx.save_for_backward(output, *inputs)
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, upstream: Any) -> Any:
+            output, *inputs = ctx.saved_tensors
+            return None, None, *ctx.rule(inputs, output, upstream)
+
+    return WithRule
+
+
+def compiled(
+    function: TensorFunction, specs: Sequence[ArraySpec], variables: Variables
+) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+    """Compile a function of arrays and of Keras variables, which it cannot change.
+
+    Args:
+        function: takes tensors, gives tensors. TensorFlow traces it at once and JAX at
+            the first call; torch runs it as it is.
+        specs: what the function takes. JAX traces once for every size that comes in
+            place of `None`.
+        variables: gives the variables whose present values are used at each call.
+
+    Returns:
+        Function from a list of arrays to a list of arrays.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        graph = _graph_function(function, specs)
+        return lambda arrays: [
+            tensor.numpy() for tensor in graph(*map(ops.convert_to_tensor, arrays))
+        ]
+    if backend == "jax":
+        import jax
+
+        of_values = jax.jit(functools.partial(_with_values, function, variables))
+        return lambda arrays: [
+            np.asarray(tensor)
+            for tensor in of_values([v.value for v in variables()], *arrays)
+        ]
+    if backend == "torch":
+        return functools.partial(_run_torch, function, variables)
+    raise _unknown_backend()
+
+
+def rectifiers_in(
+    function: TensorFunction, specs: Sequence[ArraySpec], variables: Variables
+) -> list[str]:
+    """Trace a function once, for one picture, and name each ReLU that is in it."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        definition = _graph_function(function, specs).graph.as_graph_def()
+        nodes = [*definition.node]
+        for inner in definition.library.function:
+            nodes.extend(inner.node_def)
+        return [node.op for node in nodes if node.op in ("Relu", "Relu6", "LeakyRelu")]
+    if backend == "jax":
+        import jax
+
+        shapes = [jax.ShapeDtypeStruct(s.with_batch(1), s.dtype) for s in specs]
+        values = [v.value for v in variables()]
+        of_values = functools.partial(_with_values, function, variables)
+        return _rectifiers_in_jaxpr(jax.make_jaxpr(of_values)(values, *shapes).jaxpr)
+    if backend == "torch":
+        arrays = [np.zeros(spec.with_batch(1), spec.dtype) for spec in specs]
+        found: list[str] = []
+        _run_torch(function, variables, arrays, found)
+        return found
+    raise _unknown_backend()
+
+
+def _with_values(
+    function: TensorFunction, variables: Variables, values: Sequence[Any], *tensors: Any
+) -> tuple[Any, ...]:
+    """A function of the variables' values too, none of which it changes."""
+    with keras.StatelessScope(list(zip(variables(), values, strict=True))):
+        return tuple(function(*tensors))
+
+
+def _graph_function(function: TensorFunction, specs: Sequence[ArraySpec]) -> Any:
+    import tensorflow as tf
+
+    # The graph reads the variables themselves: no values stand in for them.
+    without_updates = functools.partial(_with_values, function, list, ())
+    signature = [tf.TensorSpec(spec.shape, spec.dtype) for spec in specs]
+    traced = tf.function(without_updates, autograph=False)
+    return traced.get_concrete_function(*signature)
+
+
+def _rectifiers_in_jaxpr(jaxpr: Any) -> list[str]:
+    found = []
+    for equation in jaxpr.eqns:
+        inner = [
+            getattr(value, "jaxpr", value)
+            for value in equation.params.values()
+            if hasattr(getattr(value, "jaxpr", value), "eqns")
+        ]
+        names = {getattr(j.debug_info, "func_name", "") for j in inner}
+        names.add(str(equation.params.get("name", "")))
+        known = names & {"relu", "relu6", "leaky_relu"}
+        if known:
+            found.append(known.pop())
+        else:
+            found.extend(name for j in inner for name in _rectifiers_in_jaxpr(j))
+    return found
+
+
+def _run_torch(
+    function: TensorFunction,
+    variables: Variables,
+    arrays: Sequence[np.ndarray],
+    rectifiers: list[str] | None = None,
+) -> list[np.ndarray]:
+    import torch
+
+    # Values without a history of their own: no gradient of a weight is prepared, and
+    # none can be left on the model.
+    values = [variable.value.detach() for variable in variables()]
+    looking = rectifiers is not None
+    with torch.inference_mode(False), torch.set_grad_enabled(looking):
+        tensors = [ops.convert_to_tensor(array) for array in arrays]
+        for tensor in tensors:
+            tensor.requires_grad_(looking and tensor.is_floating_point())
+        outputs = _with_values(function, variables, values, *tensors)
+    if rectifiers is not None:
+        rectifiers.extend(_rectifiers_behind(outputs))
+    return [ops.convert_to_numpy(tensor) for tensor in outputs]
+
+
+def _rectifiers_behind(tensors: Sequence[Any]) -> list[str]:
+    names = ("ReluBackward", "LeakyReluBackward", "HardtanhBackward")
+    waiting = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
+    seen = set(waiting)
+    found = []
+    while waiting:
+        step = waiting.pop()
+        if step.name().startswith(names):
+            found.append(step.name().rstrip("0123456789").removesuffix("Backward"))
+        before = {link for link, _ in step.next_functions if link is not None} - seen
+        seen |= before
+        waiting.extend(before)
+    return found
+
+
+def activation_functions() -> list[tuple[Any, str]]:
+    """The backend's own activation functions, as (module or class, attribute)."""
+    backend = keras.backend.backend()
+    owners: list[Any]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        owners = [tf.nn, tf.math, tf]
+    elif backend == "jax":
+        import jax
+
+        owners = [jax.nn]
+    elif backend == "torch":
+        import torch
+
+        owners = [torch.nn.functional, torch, torch.Tensor]
+    else:
+        raise _unknown_backend()
+    return [(o, name) for o in owners for name in ACTIVATION_NAMES if hasattr(o, name)]
+
+
+def compiled_function_class() -> Any:
+    """The class of a user's compiled functions, whose calls must be run inline."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    return type(tf.function(lambda: None))
+
+
+@contextlib.contextmanager
+def inner_functions_inline() -> Iterator[None]:
+    """Run functions that the user compiled as plain Python, in this thread alone.
+
+    A trace of theirs that was made while calls are intercepted would stay with them.
+    """
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    with jax.disable_jit():
+        yield
+
+
+def _unknown_backend() -> ValueError:
+    return ValueError(
+        f"keras_interp computes gradients with TensorFlow, JAX or torch, not with "
+        f"{keras.backend.backend()!r}. Set KERAS_BACKEND to one of them before "
+        "importing keras."
+    )

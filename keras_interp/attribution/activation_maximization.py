@@ -1,0 +1,233 @@
+"""The picture that a class or a filter responds to most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_interp.attribution.ascent import Ascent
+from keras_interp.attribution.call_record import LayerCall
+from keras_interp.attribution.explained_model import ExplainedModel, check_model
+from keras_interp.attribution.start_pictures import ValueScale, start_inputs
+
+
+def activation_maximization(
+    model: Any,
+    target: Any,
+    *,
+    steps: int = 256,
+    learning_rate: float = 0.05,
+    l2: float = 0.05,
+    total_variation: float = 0.05,
+    jitter: int | None = None,
+    rotation: float = 3.0,
+    blur: float | None = None,
+    normalize_gradient: bool = True,
+    filter_score: str = "mean",
+    start: Any = "noise",
+    value_range: tuple[float, float] | None = None,
+    preprocess: Callable[[Any], Any] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    seed: Any = 0,
+    batch_size: int = 32,
+    call_index: int | None = None,
+    output_index: int | str | None = None,
+    input_index: int | str | None = None,
+    on_step: Callable[[int, np.ndarray], None] | None = None,
+    verbose: int = 0,
+) -> np.ndarray:
+    """The picture of highest class score, or of strongest response of a filter.
+
+    Each step adds `learning_rate * (g - d/du (l2 * |u|^2 + total_variation * TV(u)))`
+    to `u`, the picture itself or, with a `value_range`, the picture scaled so that the
+    range is -1 to 1. `g` is the gradient of the score before any softmax, at a picture
+    that is shifted and turned a little, at random; it is divided by its root mean
+    square, so that the weights mean the same for every score. `TV` is the sum of the
+    absolute differences of neighbouring pixels. Every fourth step but the last ones the
+    picture is blurred. While a score does not depend on the picture at all, as that of
+    a filter whose ReLU is silent everywhere, the gradient also passes silent ReLUs.
+
+    The equation alone, `I <- I + learning_rate * d/dI (S(I) - l2 * |I|^2)`, is had with
+    `normalize_gradient=False, total_variation=0, jitter=0, rotation=0, blur=0`. Its
+    pictures are mostly noise of high frequency, which the other terms keep out.
+
+    The picture shows what excites the score, not what the training pictures had: with
+    other starts and terms other pictures come out, as high or higher.
+
+    Example:
+
+    ```python
+    picture = ki.attribution.activation_maximization(
+        model, 94, value_range=(0, 255), preprocess=preprocess_input
+    )
+    pictures = ki.attribution.activation_maximization(model, ("conv5", [3, 7, 9]))
+    variants = ki.attribution.activation_maximization(model, 94, seed=range(4))
+    ```
+
+    Args:
+        model: as for `keras_interp.attribution.gradient`.
+        target: a class, or `(layer_name, filter)`; a sequence in place of the class or
+            filter for several pictures at once.
+        steps: of the ascent.
+        learning_rate: change of a pixel in one step (root mean square) that the score
+            makes, as a share of half the `value_range`. Without normalisation: factor
+            of the gradient.
+        l2: weight of the squared norm.
+        total_variation: weight of the total variation.
+        jitter: most pixels of the random shift, up, down, left and right. Default: a
+            28th of the picture.
+        rotation: most degrees of the random turn, either way.
+        blur: standard deviation in pixels of the Gaussian blur. Default: a 224th of the
+            picture.
+        normalize_gradient: divide the score's gradient by its root mean square.
+        filter_score: of a filter's map: `"mean"` over the positions, or `"largest"`.
+        start: `"noise"` (standard deviation a tenth of half the range, about its
+            middle), `"zeros"` (the middle of the range, or 0 without a range), a
+            picture `(height, width, channels)`, or the inputs of a model with several,
+            each with one row.
+        value_range: least and greatest value of a pixel. Default: not bounded; give
+            what the model, or `preprocess`, takes to get a picture that can be shown.
+        preprocess: function of a tensor `(batch, height, width, channels)`, written
+            with `keras.ops`, between the picture and the model: subtracts means, swaps
+            the colours. It must not hold the model. With the same function nothing is
+            compiled again.
+        image_shape: `(height, width, channels)`. Default: that of the model's input;
+            needed where it is open.
+        seed: of the start and of the moves; a sequence for several pictures.
+        batch_size: most pictures that are computed at once.
+        call_index: which call of the layer, where it is called several times.
+        output_index: which output of a model with several: position or name.
+        input_index: which input of a model with several is the picture.
+        on_step: called with the number of the step, from 0, and the scores
+            `(pictures,)` before it.
+        verbose: 1 shows a progress bar.
+
+    Returns:
+        float32 `(height, width, channels)` in the values of `value_range`; `(pictures,
+        height, width, channels)` where `target` or `seed` is a sequence.
+
+    Raises:
+        ValueError: for a class, layer or filter that does not exist, settings that
+            cannot be, or a picture that grows without bound.
+
+    Reference:
+        Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2014,
+        section 2; equation 5 of the survey by Zhang Dinghui. Jitter, turns and blur:
+        Olah, Mordvintsev, Schubert, "Feature Visualization", 2017.
+    """
+    check_model(model)
+    layer_name, indices, seeds, single = _targets(target, seed)
+    scale = ValueScale.of(value_range)
+    explained = ExplainedModel(
+        model,
+        start_inputs(model, start, image_shape, scale, seeds),
+        indices,
+        layer_name=layer_name,
+        call_index=call_index,
+        output_index=output_index,
+        input_index=input_index,
+    )
+    side = min(explained.inputs.images.shape[1:3])
+    jitter = side // 28 if jitter is None else jitter
+    blur = side / 224 if blur is None else blur
+    rates = {
+        "learning_rate": learning_rate,
+        "l2": l2,
+        "total_variation": total_variation,
+    }
+    _check_settings(steps, {**rates, "rotation": rotation, "blur": blur}, jitter)
+    ascent = Ascent(
+        scale=scale,
+        unit=_unit_of_mean(explained, filter_score),
+        moving=bool(jitter or rotation),
+        normalized=normalize_gradient,
+        preprocess=preprocess,
+    )
+    numbers = ascent.run(
+        explained,
+        _moves(seeds, steps, jitter, rotation),
+        np.array([*rates.values()], "float32"),
+        blur,
+        batch_size,
+        _report(on_step, steps, verbose),
+    )
+    pictures = (scale.middle + scale.half * numbers).astype("float32")
+    return pictures[0] if single else pictures
+
+
+def _targets(target: Any, seed: Any) -> tuple[str | None, np.ndarray, np.ndarray, bool]:
+    """Layer, class or filter and seed of each picture, and whether there is one."""
+    layer_name = None
+    if isinstance(target, tuple) and len(target) == 2 and isinstance(target[0], str):
+        layer_name, target = target
+    found = []
+    for name, value in (("target", target), ("seed", seed)):
+        numbers = np.asarray(list(value) if isinstance(value, range) else value)
+        if numbers.dtype.kind not in "iu" or numbers.ndim > 1 or not numbers.size:
+            kinds = (
+                "a class, (layer_name, filter)" if name == "target" else "an integer"
+            )
+            raise ValueError(
+                f"Expected {name} as {kinds} or a sequence of them, got {value!r}."
+            )
+        found.append(numbers)
+    indices, seeds = found
+    if (seeds < 0).any():
+        raise ValueError(f"Expected seed of at least 0, got {seed!r}.")
+    single = indices.ndim == seeds.ndim == 0
+    try:
+        indices, seeds = np.broadcast_arrays(np.atleast_1d(indices), seeds)
+    except ValueError:
+        raise ValueError(
+            f"Expected as many seeds as targets, or one of either; got {len(indices)} "
+            f"targets and {len(seeds)} seeds."
+        ) from None
+    return layer_name, indices, seeds, single
+
+
+def _moves(seeds: np.ndarray, steps: int, jitter: int, rotation: float) -> np.ndarray:
+    """Shifts and angles, float32 `(pictures, steps, 3)`."""
+    moves = np.zeros((len(seeds), steps, 3), "float32")
+    for row, seed in enumerate(seeds):
+        random = np.random.default_rng((int(seed), 1))
+        moves[row, :, :2] = random.integers(-jitter, jitter + 1, (steps, 2))
+        moves[row, :, 2] = np.deg2rad(random.uniform(-rotation, rotation, steps))
+    return moves
+
+
+def _check_settings(steps: Any, numbers: dict[str, float], jitter: Any) -> None:
+    if not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise ValueError(f"Expected steps as a positive integer, got {steps!r}.")
+    for name, value in numbers.items():
+        if not np.isfinite(value) or value < 0:
+            raise ValueError(
+                f"Expected {name} as a number that is not negative, got {value!r}."
+            )
+    if not isinstance(jitter, (int, np.integer)) or jitter < 0:
+        raise ValueError(f"Expected jitter as a number of pixels, got {jitter!r}.")
+
+
+def _unit_of_mean(explained: ExplainedModel, filter_score: str) -> LayerCall | None:
+    if filter_score not in ("mean", "largest"):
+        raise ValueError(
+            f"Expected filter_score as 'mean' or 'largest', got {filter_score!r}."
+        )
+    return explained.unit if filter_score == "mean" else None
+
+
+def _report(
+    on_step: Callable[[int, np.ndarray], None] | None, steps: int, verbose: int
+) -> Callable[[int, np.ndarray], None]:
+    """What is told after each step."""
+    bar = keras.utils.Progbar(steps, verbose=verbose) if verbose else None
+
+    def report(step: int, scores: np.ndarray) -> None:
+        if on_step is not None:
+            on_step(step, scores)
+        if bar is not None:
+            bar.update(step + 1, [("score", float(scores.mean()))])
+
+    return report

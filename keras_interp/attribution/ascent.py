@@ -1,0 +1,189 @@
+"""Gradient ascent on pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_interp.attribution.call_record import LayerCall
+from keras_interp.attribution.captured_call import CapturedCall
+from keras_interp.attribution.class_targets import class_scores
+from keras_interp.attribution.explained_model import ExplainedModel
+from keras_interp.attribution.forward_pass import Forward
+from keras_interp.attribution.picture_moves import moved, total_variation
+from keras_interp.attribution.relu_rules import ReluRule
+from keras_interp.attribution.start_pictures import ValueScale
+from keras_interp.backend import value_and_gradient
+
+# The pictures are blurred after every so many steps, but not after the last ones.
+BLUR_EVERY = 4
+# Far below any gradient: a score that does not answer leaves the picture alone.
+TINY = 1e-20
+
+
+@dataclasses.dataclass(frozen=True)
+class Ascent:
+    """The way up; ways whose steps do the same are equal, and compiled once.
+
+    Args:
+        scale: of the pictures' values.
+        unit: call of the layer of whose filter the mean is the score; `None` for a
+            class or a filter's largest activation.
+        moving: whether the pictures are shifted and turned.
+        normalized: whether each picture's gradient is divided by its root mean square.
+        preprocess: stands between the picture and the model.
+        waking: whether the gradient also passes ReLUs that are silent, where it would
+            make them speak.
+    """
+
+    scale: ValueScale
+    unit: LayerCall | None
+    moving: bool
+    normalized: bool
+    preprocess: Callable[[Any], Any] | None
+    waking: bool = False
+
+    def run(
+        self,
+        explained: ExplainedModel,
+        moves: np.ndarray,
+        rates: np.ndarray,
+        blur: float,
+        batch_size: int,
+        report: Callable[[int, np.ndarray], None],
+    ) -> np.ndarray:
+        """All steps, from the pictures that are explained.
+
+        Args:
+            explained: the model, the start pictures and the targets.
+            moves: float32 `(batch, steps, 3)`, as for `moved`.
+            rates: learning rate and weights of the norm and of the total variation.
+            blur: standard deviation in pixels.
+            batch_size: most pictures that are computed at once.
+            report: called with the number of each step and the scores before it.
+
+        Returns:
+            The last pictures, scaled.
+
+        Raises:
+            ValueError: if a picture grows without bound.
+        """
+        middle, half = self.scale.middle, self.scale.half
+        numbers = ((explained.inputs.images - middle) / half).astype("float32")
+        answered = np.zeros(len(numbers), bool)
+        steps = moves.shape[1]
+        for step in range(steps):
+            given = numbers, moves[:, step], rates
+            numbers, scores, slopes = self._computed(explained, *given, batch_size)
+            silent = slopes == 0
+            if silent.any():
+                waking = dataclasses.replace(self, waking=True)
+                woken, *_ = waking._computed(explained, *given, batch_size)
+                numbers = np.where(silent[:, None, None, None], woken, numbers)
+            if not np.isfinite(numbers).all():
+                raise ValueError(
+                    f"The picture grew without bound in step {step}. Lower "
+                    "learning_rate, raise l2, or give a value_range."
+                )
+            answered |= ~silent
+            if blur and step % BLUR_EVERY == 0 and step < steps - 2 * BLUR_EVERY:
+                numbers = _blurred(numbers, blur)
+            report(step, scores)
+        _warn_of_deaf(explained.targets[~answered])
+        return numbers
+
+    def _computed(
+        self,
+        explained: ExplainedModel,
+        numbers: np.ndarray,
+        moves: np.ndarray,
+        rates: np.ndarray,
+        batch_size: int,
+    ) -> list[np.ndarray]:
+        return explained.compute(
+            ("activation_maximization", self),
+            self.step,
+            numbers,
+            moves,
+            shared=[rates],
+            batch_size=batch_size,
+        )
+
+    def step(
+        self,
+        forward: Forward,
+        _: Any,
+        targets: Any,
+        numbers: Any,
+        moves: Any,
+        rates: Any,
+    ) -> list[Any]:
+        """One step up.
+
+        Args:
+            forward: the forward pass inside a compiled function.
+            _: the start pictures.
+            targets: class or filter of each picture.
+            numbers: the pictures, scaled, `(batch, height, width, channels)`.
+            moves: `(batch, 3)`, as for `moved`.
+            rates: learning rate and weights of the norm and of the total variation.
+
+        Returns:
+            The next pictures, the scores of these, and the largest absolute slope of
+            each score.
+        """
+
+        def score(at: Any) -> tuple[Any, Any]:
+            at = moved(at, moves) if self.moving else at
+            scores = self._scores(forward, at, targets)
+            return scores, scores
+
+        def penalty(at: Any) -> tuple[Any, Any]:
+            norm = ops.sum(ops.square(at))
+            return rates[1] * norm + rates[2] * ops.sum(total_variation(at)), ()
+
+        slope, scores = forward.gradient(score, numbers)
+        largest = ops.max(ops.abs(slope), axis=(1, 2, 3))
+        if self.normalized:
+            square = ops.mean(ops.square(slope), axis=(1, 2, 3), keepdims=True)
+            slope = slope / (ops.sqrt(square) + TINY)
+        direction = slope - value_and_gradient(penalty, numbers)[2]
+        after = numbers + rates[0] * direction
+        if self.scale.bounded:
+            after = ops.clip(after, -1.0, 1.0)
+        return [after, scores, largest]
+
+    def _scores(self, forward: Forward, numbers: Any, targets: Any) -> Any:
+        pictures = self.scale.middle + self.scale.half * numbers
+        if self.preprocess is not None:
+            pictures = self.preprocess(pictures)
+        rules = [ReluRule("redirected")] if self.waking else []
+        if self.unit is None:
+            return forward.scores(pictures, targets, *rules)[0]
+        captured = CapturedCall(self.unit.operation(), self.unit.index)
+        forward.outputs(pictures, *rules, captured)
+        activation = ops.cast(captured.output, "float32")
+        if len(activation.shape) == 4:
+            activation = ops.mean(activation, axis=(1, 2))
+        return class_scores(activation, targets)[0]
+
+
+def _blurred(numbers: np.ndarray, deviation: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(numbers, (0, deviation, deviation, 0), mode="nearest")
+
+
+def _warn_of_deaf(targets: np.ndarray) -> None:
+    if targets.size:
+        warnings.warn(
+            f"No picture on the way changed the score of target(s) {targets.tolist()}: "
+            "their gradient was always zero. Try another seed, or a photograph as "
+            "start.",
+            stacklevel=4,
+        )

@@ -1,0 +1,224 @@
+"""What a model does when it is called: its layers, its outputs, its activations."""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_interp.attribution.final_activation import FinalActivation
+from keras_interp.attribution.interception import ACTIVATIONS, Interceptor
+from keras_interp.attribution.relu_rules import is_rectifier
+from keras_interp.attribution.tensor_lifetimes import Lifetimes
+from keras_interp.layer_paths import LayerPath, match_path
+
+# TensorFlow computes these from a ReLU6, which is no ReLU of the model.
+MADE_OF_RELU6 = ("hard_sigmoid", "hard_silu", "hard_swish")
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCall:
+    """One call of a layer or of an operation of a graph.
+
+    Args:
+        path: names of the models and layers around it, then its own.
+        operation: weak reference to it.
+        index: how often it had been called before.
+        shape: of what it put out, `None` for the number of pictures; `None` for
+            several tensors.
+        dtype: of what it put out.
+    """
+
+    path: LayerPath
+    operation: weakref.ref[Any]
+    index: int
+    shape: tuple[int | None, ...] | None
+    dtype: str
+
+    @property
+    def name(self) -> str:
+        """The path with slashes."""
+        return "/".join(self.path)
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether feature maps of more than one cell came out of it."""
+        shape = self.shape
+        return shape is not None and len(shape) == 4 and shape[1:3] != (1, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelOutput:
+    """One tensor that a model returns.
+
+    Args:
+        name: its name.
+        shape: its shape, `None` for the number of pictures.
+        activation: the final activation that is looked through, or `None`.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    activation: str | None
+
+    @property
+    def explained(self) -> str:
+        """What is explained, in words."""
+        if self.activation is None:
+            return f"output {self.name!r} as the model returns it"
+        words = self.activation.replace("_", "-")
+        return f"logits of output {self.name!r} (the final {words} is looked through)"
+
+
+@dataclasses.dataclass
+class CallRecord:
+    """All that was seen while a model was traced once.
+
+    Args:
+        calls: in the order in which they ended.
+        outputs: what the model returns.
+        activations: names of the activation functions, in the order of first use.
+        missed_rectifiers: ReLUs that no interceptor could see.
+        bottlenecks: positions of the calls after which no other tensor is used.
+    """
+
+    calls: list[LayerCall] = dataclasses.field(default_factory=list)
+    outputs: list[ModelOutput] = dataclasses.field(default_factory=list)
+    activations: dict[str, int] = dataclasses.field(default_factory=dict)
+    missed_rectifiers: list[str] = dataclasses.field(default_factory=list)
+    bottlenecks: list[int] = dataclasses.field(default_factory=list)
+
+    def find_call(self, layer_name: str, call_index: int | None = None) -> LayerCall:
+        """The call that is meant by the name of a layer.
+
+        Args:
+            layer_name: name or path, such as `"backbone/conv5"`.
+            call_index: which call of the layer, where it is called several times.
+
+        Returns:
+            The call.
+
+        Raises:
+            ValueError: if no layer of that name is called, if it is called several
+                times and `call_index` is `None`, or if there is no such call.
+        """
+        # A layer that is reached along several paths is one layer, called repeatedly.
+        paths = {id(call.operation()): call.path for call in reversed(self.calls)}
+        path = match_path(layer_name, dict.fromkeys(reversed(paths.values())))
+        meant = next(call for call in self.calls if call.path == path).operation()
+        calls = [call for call in self.calls if call.operation() is meant]
+        if call_index is None and len(calls) > 1:
+            raise ValueError(
+                f"Layer {layer_name!r} is called {len(calls)} times. Say which call is "
+                f"meant with call_index=0 to {len(calls) - 1}."
+            )
+        if not 0 <= (call_index or 0) < len(calls):
+            raise ValueError(
+                f"Layer {layer_name!r} is called {len(calls)} time(s); expected "
+                f"call_index from 0 to {len(calls) - 1}, got {call_index}."
+            )
+        return calls[call_index or 0]
+
+    def last_maps(self) -> LayerCall:
+        """The last call that puts out feature maps.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        for call in reversed(self.calls):
+            if call.has_maps:
+                return call
+        raise ValueError(
+            "The model has no layer with feature maps (batch, height, width, channels) "
+            "of more than one cell. Choose a model with convolutions, or a method that "
+            "explains the input."
+        )
+
+
+class Recorder(Interceptor):
+    """Writes the calls of a model into a record, without computing its ReLUs.
+
+    A ReLU that is left in the trace is one that no interceptor saw.
+
+    Args:
+        model: whose calls are recorded.
+    """
+
+    def __init__(self, model: Any):
+        self.record = CallRecord()
+        self._model = model
+        self._path: list[str] = []
+        self._times: dict[int, int] = {}
+        self._lifetimes = Lifetimes()
+
+    def on_operation(
+        self, operation: Any, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        # The model itself is not recorded: a record must not keep its model alive.
+        if operation is self._model and not self._path:
+            return call(*args, **kwargs)
+        index = self._times.get(id(operation), 0)
+        self._times[id(operation)] = index + 1
+        self._path.append(operation.name)
+        self._lifetimes.use((args, kwargs), len(self.record.calls))
+        try:
+            output = call(*args, **kwargs)
+            path = tuple(self._path)
+        finally:
+            self._path.pop()
+        self._lifetimes.make(output, len(self.record.calls))
+        tensors = keras.tree.flatten(output)
+        one = tensors[0] if len(tensors) == 1 else None
+        self.record.calls.append(
+            LayerCall(
+                path,
+                weakref.ref(operation),
+                index,
+                None if one is None else (None, *one.shape[1:]),
+                "" if one is None else keras.backend.standardize_dtype(one.dtype),
+            )
+        )
+        return output
+
+    def on_function(
+        self, name: str, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        rectifier = is_rectifier(name, args, kwargs)
+        if rectifier or name in ACTIVATIONS:
+            counts = self.record.activations
+            counts[name] = counts.get(name, 0) + 1
+        time = len(self.record.calls)
+        self._lifetimes.use((args, kwargs), time)
+        if rectifier or name in MADE_OF_RELU6:
+            tensors = (x for x in [*args, *kwargs.values()] if ops.is_tensor(x))
+            # A tensor of its own, so that what uses it does not seem to use the input.
+            output = next(tensors) * 1
+        else:
+            output = call(*args, **kwargs)
+        self._lifetimes.make(output, time, by_call=False)
+        return output
+
+    def finish(self, outputs: Any, seen: FinalActivation) -> list[Any]:
+        """Record what the model returned.
+
+        Args:
+            outputs: structure of tensors.
+            seen: what stood on during the call.
+
+        Returns:
+            The tensors of the structure.
+        """
+        tensors = []
+        for path, tensor in keras.tree.flatten_with_path(outputs):
+            name = "/".join(map(str, path)) or "0"
+            logits, activation = seen.look_through(tensor)
+            shape = (None, *logits.shape[1:])
+            self.record.outputs.append(ModelOutput(name, shape, activation))
+            tensors.append(tensor)
+        self._lifetimes.use(tensors, len(self.record.calls) + 1)
+        self.record.bottlenecks.extend(self._lifetimes.bottlenecks())
+        return tensors

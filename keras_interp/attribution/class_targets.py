@@ -1,0 +1,113 @@
+"""Which class or filter of each picture is explained, and its score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+
+def number_of_classes(shape: tuple[int | None, ...]) -> int:
+    """How many scores a model gives a picture.
+
+    Args:
+        shape: of the output, the pictures first.
+
+    Returns:
+        The number of classes.
+
+    Raises:
+        ValueError: for more than one score a class, as of a segmentation.
+    """
+    widths = [width for width in shape[1:] if width != 1]
+    if len(widths) > 1 or None in widths:
+        raise ValueError(
+            f"Expected an output of one score a class, (batch, classes), got {shape}. "
+            "Add a layer that pools the scores, or choose another output with "
+            "output_index=."
+        )
+    return int(widths[0] or 1) if widths else 1
+
+
+def class_targets(
+    class_index: Any, pictures: int, choices: int, noun: str = "class"
+) -> np.ndarray:
+    """The class of each picture as the compiled functions take it.
+
+    Args:
+        class_index: `None`, an integer, or an integer per picture.
+        pictures: how many there are.
+        choices: how many classes there are.
+        noun: "class" or "filter".
+
+    Returns:
+        int32 `(pictures,)`, -1 where the class of highest score is meant.
+
+    Raises:
+        ValueError: for another number of classes than pictures, or one out of range.
+    """
+    if class_index is None:
+        return np.full(pictures, -1, "int32")
+    if ops.is_tensor(class_index):
+        class_index = ops.convert_to_numpy(class_index)
+    wanted = np.asarray(class_index)
+    if wanted.size == 0:
+        wanted = wanted.astype("int32")
+    if wanted.dtype.kind not in "iu" or wanted.shape not in ((), (pictures,)):
+        raise ValueError(
+            f"Expected class_index as None, an integer, or an integer for each of the "
+            f"{pictures} pictures, got {class_index!r}."
+        )
+    outside = wanted[(wanted < 0) | (wanted >= choices)]
+    if outside.size:
+        raise ValueError(
+            f"Expected class_index from 0 to {choices - 1}, for there are {choices} "
+            f"of a {noun}; got {outside.ravel()[0]}."
+        )
+    return np.broadcast_to(wanted, (pictures,)).astype("int32")
+
+
+def class_scores(logits: Any, targets: Any) -> tuple[Any, Any]:
+    """Score of one class of each picture.
+
+    Args:
+        logits: tensor `(batch, classes)`.
+        targets: int32 tensor `(batch,)`, -1 for the class of highest score.
+
+    Returns:
+        Scores `(batch,)` and the classes that were meant.
+    """
+    highest = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    chosen = ops.where(targets < 0, highest, targets)
+    return _picked(logits, chosen), chosen
+
+
+def filter_scores(activation: Any, targets: Any) -> tuple[Any, Any]:
+    """Largest activation of one filter of each picture (Zeiler and Fergus).
+
+    Args:
+        activation: tensor `(batch, height, width, filters)` or `(batch, filters)`.
+        targets: int32 tensor `(batch,)`, -1 for the filter of largest activation.
+
+    Returns:
+        Scores `(batch,)` and the filters that were meant.
+    """
+    activation = ops.cast(activation, "float32")
+    if len(activation.shape) == 4:
+        _, height, width, filters = activation.shape
+        if height is None or width is None:
+            cells = ops.shape(activation)[1] * ops.shape(activation)[2]
+        else:
+            cells = height * width
+        activation = ops.reshape(activation, (-1, cells, filters))
+        # The first largest cell alone: `max` would share the gradient among equals.
+        cell = ops.cast(ops.argmax(activation, axis=1), "int32")
+        activation = ops.take_along_axis(activation, cell[:, None, :], axis=1)[:, 0]
+    return class_scores(activation, targets)
+
+
+def _picked(scores: Any, chosen: Any) -> Any:
+    """One entry of each row, by a product whose gradient is the same everywhere."""
+    rows = ops.one_hot(chosen, scores.shape[-1], dtype=scores.dtype)
+    return ops.sum(ops.where(rows > 0, scores, ops.zeros_like(scores)), axis=-1)

@@ -1,0 +1,279 @@
+"""Which places most probably made a class win: excitation backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_interp.attribution.bottleneck_maps import default_maps
+from keras_interp.attribution.call_record import LayerCall
+from keras_interp.attribution.class_targets import (
+    class_scores,
+    filter_scores,
+    number_of_classes,
+)
+from keras_interp.attribution.excitation_rules import WEIGHTED
+from keras_interp.attribution.excitation_trace import ExcitationTrace
+from keras_interp.attribution.explained_model import ExplainedModel, Forward
+from keras_interp.backend import value_and_gradient
+
+
+def excitation_backprop(
+    model: Any,
+    images: Any,
+    class_index: Any = None,
+    *,
+    layer_name: str | None = None,
+    batch_size: int = 32,
+    resize: bool = True,
+    call_index: int | None = None,
+    output_index: int | str | None = None,
+    input_index: int | str | None = None,
+) -> np.ndarray:
+    """Probability that each place of a layer wins, when the winner of all is a class.
+
+    Winner-take-all, as a probability: the class's logit has probability 1, and each
+    unit hands its own down to the units `j` that excite it, in proportion to what they
+    contribute through their connection of positive weight:
+
+        P(a_j) = sum_i  a_j max(w_ji, 0) / (sum_k a_k max(w_ki, 0))  P(a_i)
+
+    - Convolution (any stride, dilation, groups), depthwise and separable convolution,
+      dense: the formula; the bias is ignored.
+    - Batch normalisation: folded into the convolution or dense layer before it, where a
+      negative scale turns the signs of the connections; elsewhere it hands on.
+    - Average pooling, add, average, upsampling: the formula, all weights positive.
+    - Max pooling: to the largest of each window, the first of several.
+    - Multiply: to the factor that is no gate, a gate being a sigmoid, a softmax or one
+      number for a whole map.
+    - Activation, dropout, local response normalisation, part mask: handed on.
+    - Concatenate, flatten, reshape, permute, padding, cropping: back to its place.
+
+    Activations that are negative (of GELU or of a linear bottleneck, say) are no
+    evidence and count as 0. What no connection of positive weight supports is lost;
+    otherwise the map of the layer sums to 1.
+
+    Example:
+
+    ```python
+    maps = ki.attribution.excitation_backprop(model, images)
+    maps = ki.attribution.excitation_backprop(model, images, 3, layer_name="fire8")
+    ```
+
+    Args:
+        model: as for `keras_interp.attribution.gradient`.
+        images: likewise.
+        class_index: likewise.
+        layer_name: layer at which it ends, by name or path: one of feature maps, after
+            the first convolution, or else with no negative numbers. By default the maps
+            from which the coarsest convolutions start (`block4_pool` of VGG,
+            `conv4_block6_out` of ResNet-50), at least a 1/18 of the picture's
+            resolution, such that all that follows is computed from them alone.
+        batch_size: likewise.
+        resize: whether the maps are enlarged bilinearly to the picture's size. Without,
+            they have the layer's resolution.
+        call_index: which call of the layer, where it is called several times.
+        output_index: likewise.
+        input_index: likewise.
+
+    Returns:
+        float32 `(batch, height, width)` of the picture's size (of the layer's with
+        `resize=False`), summed over the channels, zero or positive, not normalised.
+
+    Raises:
+        ValueError: if a layer between has no rule, or the model computes something
+            between its layers that cannot be followed (`x + y` on tensors); if the
+            layer does not put out feature maps; and as for
+            `keras_interp.attribution.gradient`.
+
+    Reference:
+        Zhang, Lin, Brandt, Shen, Sclaroff, "Top-Down Neural Attention by Excitation
+        Backprop", 2016, section 3.2.
+    """
+    explained = _explained(model, images, class_index, output_index, input_index)
+    target = _target(explained, layer_name, call_index)
+    return _maps(explained, target, False, resize, batch_size)
+
+
+def contrastive_excitation_backprop(
+    model: Any,
+    images: Any,
+    class_index: Any = None,
+    *,
+    layer_name: str | None = None,
+    batch_size: int = 32,
+    resize: bool = True,
+    call_index: int | None = None,
+    output_index: int | str | None = None,
+    input_index: int | str | None = None,
+) -> np.ndarray:
+    """Excitation backpropagation for a class, less that for its opposite.
+
+    The opposite is a class whose connections to the last convolution or dense layer are
+    negated. Its probabilities one layer down are subtracted, and the difference is
+    handed further down by the same rules. What speaks for all classes alike cancels:
+    the map shows what tells the class from others. Where the maps of a last convolution
+    are averaged to the logits, convolution and average count as the one layer.
+
+    Example:
+
+    ```python
+    maps = ki.attribution.contrastive_excitation_backprop(model, images, 3)
+    ```
+
+    Args:
+        model: as for `keras_interp.attribution.excitation_backprop`.
+        images: likewise.
+        class_index: likewise.
+        layer_name: likewise.
+        batch_size: likewise.
+        resize: likewise.
+        call_index: likewise.
+        output_index: likewise.
+        input_index: likewise.
+
+    Returns:
+        float32 `(batch, height, width)`, the positive part of the sum over the
+        channels; not normalised.
+
+    Raises:
+        ValueError: if there is no layer with weights above the layer `layer_name`, and
+            as for `keras_interp.attribution.excitation_backprop`.
+
+    Reference:
+        Zhang, Lin, Brandt, Shen, Sclaroff, "Top-Down Neural Attention by Excitation
+        Backprop", 2016, section 3.3.
+    """
+    explained = _explained(model, images, class_index, output_index, input_index)
+    target = _target(explained, layer_name, call_index)
+    return _maps(explained, target, True, resize, batch_size)
+
+
+def winning_probability(
+    explained: ExplainedModel,
+    target: LayerCall,
+    *,
+    contrastive: bool = False,
+    batch_size: int = 32,
+) -> np.ndarray:
+    """Winning probability of every unit of a layer, not summed over the channels.
+
+    Example:
+
+    ```python
+    explained = ExplainedModel(model, images, 3, layer_name="dense_2")  # its unit 3
+    target = explained.record.find_call("block4_pool")
+    probability = winning_probability(explained, target)
+    ```
+
+    Args:
+        explained: model, pictures and class, or unit of a layer, from which it starts.
+        target: call of the layer at which it ends.
+        contrastive: whether the opposite unit's is subtracted.
+        batch_size: most pictures that are computed at once.
+
+    Returns:
+        float32 array of the shape of the layer's output.
+    """
+
+    def body(forward: Forward, pictures: Any, targets: Any) -> Any:
+        return start(forward, pictures, targets)[0]
+
+    start = _probability(explained, target, contrastive)
+    key = ("winning_probability", target.path, target.index, contrastive)
+    (probability,) = explained.compute(key, body, batch_size=batch_size)
+    return probability
+
+
+def _explained(
+    model: Any, images: Any, class_index: Any, output_index: Any, input_index: Any
+) -> ExplainedModel:
+    return ExplainedModel(
+        model, images, class_index, output_index=output_index, input_index=input_index
+    )
+
+
+def _target(
+    explained: ExplainedModel, layer_name: str | None, call_index: int | None
+) -> LayerCall:
+    """The call of the layer at which the method ends."""
+    record = explained.record
+    if layer_name is None:
+        return default_maps(record, explained.inputs.images.shape[1:3])
+    call = record.find_call(layer_name, call_index)
+    if call.shape is None or len(call.shape) != 4:
+        raise ValueError(
+            "Excitation backpropagation needs a layer of feature maps (batch, height, "
+            f"width, channels); {call.name!r} puts out "
+            f"{call.shape or 'several tensors'}. Choose {record.last_maps().name!r}, "
+            "say."
+        )
+    return call
+
+
+def _maps(
+    explained: ExplainedModel,
+    target: LayerCall,
+    contrastive: bool,
+    resize: bool,
+    batch_size: int,
+) -> np.ndarray:
+    """Sum over the channels, enlarged to the picture."""
+    probability = _probability(explained, target, contrastive)
+    check = _is_picture(explained, target)
+
+    def body(forward: Forward, pictures: Any, targets: Any) -> list[Any]:
+        winning, activation = probability(forward, pictures, targets)
+        maps = ops.sum(winning, axis=-1, keepdims=True)
+        maps = ops.relu(maps) if contrastive else maps
+        if resize:
+            size = tuple(pictures.shape[1:3])
+            maps = ops.image.resize(maps, size, "bilinear", data_format="channels_last")
+        lowest = [ops.min(activation, axis=(1, 2, 3))] if check else []
+        return [maps[..., 0], *lowest]
+
+    key = ("excitation", target.path, target.index, contrastive, bool(resize))
+    maps, *lowest = explained.compute(key, body, batch_size=batch_size)
+    if check and np.min(lowest[0], initial=0.0) < 0:
+        raise ValueError(
+            f"Layer {target.name!r} hands on the picture itself, with negative numbers,"
+            " and a winning probability is one of activations of zero or more. Choose a"
+            " layer after the first convolution with layer_name=."
+        )
+    return maps
+
+
+def _probability(
+    explained: ExplainedModel, target: LayerCall, contrastive: bool
+) -> Callable[..., tuple[Any, Any]]:
+    """Function that gives winning probability and activation of the target layer."""
+    unit = explained.unit
+    output = explained.record.outputs.index(explained.output)
+    classes = None if unit else number_of_classes(explained.output.shape)
+
+    def probability(forward: Forward, pictures: Any, targets: Any) -> tuple[Any, Any]:
+        def score(zeros: Any) -> tuple[Any, Any]:
+            trace = ExcitationTrace(target, unit, output, zeros)
+            _, chosen = forward.scores(pictures, targets, trace)
+            end = trace.end(contrastive)
+            if unit is not None:
+                scores, _ = filter_scores(end, chosen)
+            else:
+                scores, _ = class_scores(ops.reshape(end, (-1, classes)), chosen)
+            return ops.sum(scores), trace.activation
+
+        sizes = (ops.shape(pictures)[0], *(target.shape or ())[1:])
+        _, activation, winning = value_and_gradient(score, ops.zeros(sizes, "float32"))
+        return winning, activation
+
+    return probability
+
+
+def _is_picture(explained: ExplainedModel, target: LayerCall) -> bool:
+    """Whether no layer with weights is called before the target layer's output."""
+    calls = explained.record.calls
+    before = calls[: calls.index(target) + 1]
+    return not any(isinstance(call.operation(), WEIGHTED) for call in before)

@@ -1,0 +1,290 @@
+"""A model that is asked for explanations: traced once, compiled once, never changed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_interp import backend
+from keras_interp.attribution.call_record import (
+    CallRecord,
+    LayerCall,
+    ModelOutput,
+    Recorder,
+)
+from keras_interp.attribution.class_targets import class_targets, number_of_classes
+from keras_interp.attribution.final_activation import FinalActivation
+from keras_interp.attribution.forward_pass import Forward, alive
+from keras_interp.attribution.image_inputs import ImageInputs, image_inputs
+from keras_interp.attribution.inference import called_in_inference
+from keras_interp.attribution.kept_functions import kept_of, lock
+
+# A body takes the forward pass, the pictures and what else it asked for, as tensors,
+# and gives tensors whose first axis is the pictures.
+Body = Callable[..., Any]
+
+
+class ExplainedModel:
+    """A model, pictures and what is asked about them, checked and ready to compute.
+
+    Example:
+
+    ```python
+    explained = ExplainedModel(model, images, class_index=3)
+
+    def body(forward, pictures, targets):
+        slopes, _ = forward.gradient(lambda at: forward.scores(at, targets), pictures)
+        return slopes
+
+    (slopes,) = explained.compute("gradient", body, batch_size=32)
+    ```
+
+    Args:
+        model: any built Keras model.
+        images: `(batch, height, width, channels)`, or the model's several inputs.
+        class_index: class to explain, one for all or one per picture; `None` for the
+            class of highest score in each picture. With `layer_name`: the filter.
+        layer_name: layer whose filter is explained in place of a class.
+        call_index: which call of that layer.
+        output_index: which of several outputs: position or name.
+        input_index: which of several inputs are the pictures: position or key.
+
+    Raises:
+        ValueError: for anything that cannot be computed, before it is.
+
+    Attributes:
+        record: `CallRecord` of the model.
+        inputs: `ImageInputs`.
+        output: `ModelOutput` that is explained.
+        targets: int32 `(batch,)`, -1 for the class of highest score.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        images: Any,
+        class_index: Any = None,
+        *,
+        layer_name: str | None = None,
+        call_index: int | None = None,
+        output_index: int | str | None = None,
+        input_index: int | str | None = None,
+    ):
+        check_model(model)
+        self.model = model
+        self.inputs: ImageInputs = image_inputs(model, images, input_index)
+        self._kept = kept_of(model)
+        self.record = self._record()
+        self.unit: LayerCall | None = None
+        if layer_name is not None:
+            self.unit = self.record.find_call(layer_name, call_index)
+        self._output = self._find_output(output_index)
+        self.targets = class_targets(class_index, len(self.inputs), *self._choices())
+
+    @property
+    def output(self) -> ModelOutput:
+        """The output that is explained."""
+        return self.record.outputs[self._output]
+
+    @property
+    def explained(self) -> str:
+        """What is explained, in words, for the legend of a figure."""
+        if self.unit is not None:
+            return f"largest activation of a filter of layer {self.unit.name!r}"
+        return self.output.explained
+
+    def compute(
+        self,
+        key: Hashable,
+        body: Body,
+        *per_picture: np.ndarray,
+        shared: Sequence[np.ndarray] = (),
+        batch_size: int = 32,
+    ) -> list[np.ndarray]:
+        """Run a body on all pictures, a batch at a time.
+
+        Args:
+            key: name of the method and every setting that the body depends on. The
+                first body of a key is compiled and used from then on.
+            body: takes a `Forward`, the pictures, the targets, the arrays of
+                `per_picture` and those of `shared`; gives a tensor or several, the
+                first axis the pictures. It must not hold the model.
+            *per_picture: arrays with a row per picture.
+            shared: arrays that are the same for all pictures.
+            batch_size: most pictures that are computed at once.
+
+        Returns:
+            Arrays, a row per picture.
+        """
+        check_batch_size(batch_size)
+        rows = [*self.inputs.arrays, self.targets, *per_picture]
+        shared = [np.asarray(array) for array in shared]
+        function = self._compiled(key, body, rows, shared)
+        # Carried to the device once, not with every batch.
+        constants = [ops.convert_to_tensor(array) for array in shared]
+        parts = []
+        for start in range(0, max(1, len(self.inputs)), batch_size):
+            batch = [array[start : start + batch_size] for array in rows]
+            size = len(batch[0])
+            wanted = self._padded_size(size, batch_size)
+            batch = [_padded(array, wanted) for array in batch]
+            parts.append([part[:size] for part in function([*batch, *constants])])
+        if len(parts) == 1:
+            return parts[0]
+        return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+
+    def _padded_size(self, size: int, batch_size: int) -> int:
+        """Pictures to compute, so that no smaller last batch needs a new trace."""
+        if size == 0:
+            return 1
+        several = len(self.inputs) > batch_size
+        return size if backend.has_open_batches() or not several else batch_size
+
+    def _compiled(
+        self,
+        key: Hashable,
+        body: Body,
+        rows: Sequence[np.ndarray],
+        shared: Sequence[np.ndarray],
+    ) -> Callable[..., Any]:
+        specs = [
+            *(backend.ArraySpec((None, *a.shape[1:]), a.dtype.name) for a in rows),
+            *(backend.ArraySpec(a.shape, a.dtype.name) for a in shared),
+        ]
+        unit = None if self.unit is None else (self.unit.path, self.unit.index)
+        inputs = (str(self.inputs.structure), self.inputs.position)
+        full_key = (key, tuple(specs), inputs, self._output, unit)
+        with lock:
+            if full_key not in self._kept.compiled:
+                function = self._with_forward(body)
+                self._kept.compiled[full_key] = backend.compiled(
+                    function, specs, _variables_of(self.model)
+                )
+            return self._kept.compiled[full_key]
+
+    def _with_forward(self, body: Body) -> Callable[..., Sequence[Any]]:
+        """The body as a function of tensors alone, without the model."""
+        reference = weakref.ref(self.model)
+        structure, position = self.inputs.structure, self.inputs.position
+        count, output, unit = len(self.inputs.arrays), self._output, self.unit
+
+        def function(*tensors: Any) -> Sequence[Any]:
+            others = [t for i, t in enumerate(tensors[:count]) if i != position]
+            forward = Forward(reference, structure, position, others, output, unit)
+            result = body(forward, tensors[position], *tensors[count:])
+            return result if isinstance(result, (list, tuple)) else [result]
+
+        return function
+
+    def _record(self) -> CallRecord:
+        specs = [
+            backend.ArraySpec((None, *array.shape[1:]), array.dtype.name)
+            for array in self.inputs.arrays
+        ]
+        with lock:
+            key = (tuple(specs), str(self.inputs.structure))
+            if key not in self._kept.records:
+                self._kept.records[key] = self._traced(specs)
+            return self._kept.records[key]
+
+    def _traced(self, specs: Sequence[backend.ArraySpec]) -> CallRecord:
+        structure, model = self.inputs.structure, self.model
+        recorder = Recorder(model)
+
+        def function(*tensors: Any) -> Sequence[Any]:
+            seen = FinalActivation()
+            inputs = keras.tree.pack_sequence_as(structure, list(tensors))
+            outputs = called_in_inference(model, inputs, recorder, seen)
+            return recorder.finish(outputs, seen)
+
+        missed = backend.rectifiers_in(function, specs, _variables_of(model))
+        recorder.record.missed_rectifiers.extend(missed)
+        return recorder.record
+
+    def _find_output(self, output_index: int | str | None) -> int:
+        names = [output.name for output in self.record.outputs]
+        if output_index is None and (len(names) == 1 or self.unit is not None):
+            return 0
+        known = list(getattr(self.model, "output_names", None) or [])
+        for choices in (names, known if len(known) == len(names) else []):
+            if isinstance(output_index, str) and output_index in choices:
+                return choices.index(output_index)
+        if isinstance(output_index, (int, np.integer)):
+            if 0 <= output_index < len(names):
+                return int(output_index)
+        shapes = {output.name: output.shape for output in self.record.outputs}
+        raise ValueError(
+            f"The model has {len(names)} output(s) {shapes}; expected output_index as "
+            f"one of their positions or names, got {output_index!r}."
+        )
+
+    def _choices(self) -> tuple[int, str]:
+        if self.unit is None:
+            return number_of_classes(self.output.shape), "class"
+        shape = self.unit.shape
+        if shape is None or len(shape) not in (2, 4):
+            raise ValueError(
+                f"Expected a layer of feature maps (batch, height, width, channels) or "
+                f"of units (batch, units), got {self.unit.name!r} with output {shape}."
+            )
+        return int(shape[-1] or 0), "filter"
+
+
+def explained_output(model: Any, images: Any, **options: Any) -> str:
+    """What the methods of this package explain of a model, in words.
+
+    Example:
+
+    ```python
+    explained_output(model, images)
+    # "logits of output '0' (the final softmax is looked through)"
+    ```
+
+    Args:
+        model: the model.
+        images: as for the methods; one picture is enough.
+        **options: `layer_name`, `output_index` and so on, as for the methods.
+
+    Returns:
+        A phrase for the legend of a figure.
+    """
+    return ExplainedModel(model, images, **options).explained
+
+
+def check_batch_size(batch_size: Any) -> None:
+    """Refuse a batch size that is no positive integer."""
+    whole = isinstance(batch_size, (int, np.integer)) and not isinstance(
+        batch_size, bool
+    )
+    if not whole or batch_size < 1:
+        raise ValueError(
+            f"Expected batch_size as a positive integer, got {batch_size!r}. Choose 32."
+        )
+
+
+def check_model(model: Any) -> None:
+    """Refuse what is no Keras model that has been built."""
+    if not isinstance(model, keras.layers.Layer):
+        raise ValueError(f"Expected a Keras model, got {type(model).__name__}.")
+    if not model.built:
+        raise ValueError(
+            f"Model {model.name!r} has no weights yet. Call it on a batch of pictures "
+            "once, or load its weights."
+        )
+
+
+def _variables_of(model: Any) -> Callable[[], list[Any]]:
+    reference = weakref.ref(model)
+    return lambda: alive(reference).variables
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    if len(array) == size:
+        return array
+    missing = [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1)
+    return np.pad(array, missing)

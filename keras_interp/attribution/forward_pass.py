@@ -1,0 +1,143 @@
+"""The forward pass of a model as the body of a method sees it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_interp import backend
+from keras_interp.attribution.call_record import LayerCall
+from keras_interp.attribution.captured_call import CapturedCall
+from keras_interp.attribution.class_targets import (
+    class_scores,
+    filter_scores,
+    number_of_classes,
+)
+from keras_interp.attribution.final_activation import FinalActivation
+from keras_interp.attribution.inference import called_in_inference
+from keras_interp.attribution.interception import Interceptor
+
+# What is sent down from a score in place of 1, and taken back at the end.
+HALF_PRECISION_SIGNAL = 1024.0
+
+
+class Forward:
+    """The forward pass of a model inside a compiled function.
+
+    Args:
+        model: weak reference to the model.
+        structure: of its inputs.
+        position: of the pictures among them.
+        others: tensors of the other inputs.
+        output: position of the explained output among the outputs.
+        unit: the call of the layer whose filter is explained; `None` for a class.
+    """
+
+    def __init__(
+        self,
+        model: weakref.ref[Any],
+        structure: Any,
+        position: int,
+        others: Sequence[Any],
+        output: int,
+        unit: LayerCall | None,
+    ):
+        self._model = model
+        self._structure = structure
+        self._position = position
+        self._others = list(others)
+        self._output = output
+        self._unit = unit
+        # In half precision a small signal would vanish on its way down.
+        dtypes = {layer.compute_dtype for layer in alive(model)._flatten_layers()}
+        self._signal = HALF_PRECISION_SIGNAL if "float16" in dtypes else 1.0
+
+    def repeated(self, times: int) -> Forward:
+        """The same for pictures that each come several times, one after another."""
+        others = [ops.repeat(tensor, times, axis=0) for tensor in self._others]
+        return Forward(
+            self._model,
+            self._structure,
+            self._position,
+            others,
+            self._output,
+            self._unit,
+        )
+
+    def logits(self, pictures: Any, *interceptors: Interceptor) -> Any:
+        """What the model says, before a final softmax or sigmoid.
+
+        Args:
+            pictures: tensor `(batch, height, width, channels)`.
+            *interceptors: that see the calls of the model.
+
+        Returns:
+            float32 tensor `(batch, classes)`.
+        """
+        seen = FinalActivation()
+        outputs = self.outputs(pictures, *interceptors, seen)
+        tensor = keras.tree.flatten(outputs)[self._output]
+        logits, _ = seen.look_through(tensor)
+        classes = number_of_classes(tuple(logits.shape))
+        return ops.cast(ops.reshape(logits, (-1, classes)), "float32")
+
+    def outputs(self, pictures: Any, *interceptors: Interceptor) -> Any:
+        """What the model returns, in inference mode."""
+        arrays = list(self._others)
+        arrays.insert(self._position, pictures)
+        inputs = keras.tree.pack_sequence_as(self._structure, arrays)
+        return called_in_inference(alive(self._model), inputs, *interceptors)
+
+    def scores(
+        self, pictures: Any, targets: Any, *interceptors: Interceptor
+    ) -> tuple[Any, Any]:
+        """Score of the explained class, or of the explained filter, of each picture.
+
+        Args:
+            pictures: tensor `(batch, height, width, channels)`.
+            targets: int32 tensor `(batch,)`, class or filter; -1 for the one of highest
+                score.
+            *interceptors: that see the calls of the model.
+
+        Returns:
+            float32 tensor of scores `(batch,)` and int32 tensor of the classes or
+            filters that were meant.
+        """
+        if self._unit is None:
+            return class_scores(self.logits(pictures, *interceptors), targets)
+        captured = CapturedCall(self._unit.operation(), self._unit.index)
+        self.outputs(pictures, *interceptors, captured)
+        return filter_scores(captured.output, targets)
+
+    def gradient(
+        self, scores_of: Callable[[Any], tuple[Any, Any]], at: Any
+    ) -> tuple[Any, Any]:
+        """Gradient of the sum of scores, and what else came of computing them.
+
+        Args:
+            scores_of: takes a tensor like `at`; gives scores `(batch,)` and a structure
+                of other tensors.
+            at: tensor at which the gradient is taken.
+
+        Returns:
+            Gradient of the shape and dtype of `at`, and the other tensors.
+        """
+
+        def total(tensor: Any) -> tuple[Any, Any]:
+            scores, others = scores_of(tensor)
+            return ops.sum(scores) * self._signal, others
+
+        _, others, slope = backend.value_and_gradient(total, at)
+        return slope / ops.cast(self._signal, slope.dtype), others
+
+
+def alive(model: weakref.ref[Any]) -> Any:
+    """The model behind a weak reference, which its caller keeps alive."""
+    found = model()
+    if found is None:
+        raise ReferenceError("The model was freed while it was being explained.")
+    return found

@@ -1,0 +1,233 @@
+"""Sanity check: does an explanation depend on what the network has learnt?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_interp.attribution.call_record import CallRecord
+from keras_interp.attribution.checked_methods import (
+    Method,
+    Methods,
+    absolute_map,
+    applicable,
+    chosen_methods,
+)
+from keras_interp.attribution.explained_model import ExplainedModel
+from keras_interp.attribution.map_similarity import (
+    rank_correlation,
+    structural_similarity,
+)
+from keras_interp.attribution.markdown_table import markdown_table
+from keras_interp.attribution.picture_copies import fix_targets
+from keras_interp.attribution.randomized_network import (
+    RandomizedNetwork,
+    WeightedLayer,
+    weighted_layers,
+)
+
+DEFAULT = (
+    "saliency",
+    "gradient_times_input",
+    "guided_backprop",
+    "deconvnet",
+    "grad_cam",
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ParameterRandomizationReport:
+    """How alike maps stay while the weights of a network are made random.
+
+    Args:
+        methods: names.
+        stages: the last layer that was made random at each stage, from the top.
+        cascading: whether the layers above it stayed random.
+        rank_correlation: `(methods, stages)`, Spearman's, of absolute maps with those
+            of the trained network, mean over the pictures; NaN where a map was constant
+            for all of them.
+        structural_similarity: `(methods, stages)`, of the same maps.
+    """
+
+    methods: tuple[str, ...]
+    stages: tuple[str, ...]
+    cascading: bool
+    rank_correlation: np.ndarray
+    structural_similarity: np.ndarray
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A dict for each method and stage."""
+        return [
+            {
+                "method": method,
+                "layer": layer,
+                "rank_correlation": float(self.rank_correlation[row, column]),
+                "structural_similarity": float(self.structural_similarity[row, column]),
+            }
+            for row, method in enumerate(self.methods)
+            for column, layer in enumerate(self.stages)
+        ]
+
+    def markdown(self, measure: str = "rank_correlation") -> str:
+        """A table with a line for each stage and a column for each method.
+
+        Args:
+            measure: `"rank_correlation"` or `"structural_similarity"`.
+        """
+        values = getattr(self, measure)
+        how = "random from the top to" if self.cascading else "random layer"
+        lines = [
+            [layer, *(f"{value:.3f}" for value in values[:, column])]
+            for column, layer in enumerate(self.stages)
+        ]
+        return markdown_table([how, *self.methods], lines)
+
+
+def parameter_randomization_report(
+    model: Any,
+    images: Any,
+    methods: Methods | None = None,
+    class_index: Any = None,
+    *,
+    cascading: bool = True,
+    stages: int | None = None,
+    seed: int = 0,
+    batch_size: int = 32,
+    output_index: int | str | None = None,
+    input_index: int | str | None = None,
+) -> ParameterRandomizationReport:
+    """Compares maps of the trained network with those of a network made random.
+
+    Layer by layer from the top, the values of every weight are permuted at random: what
+    was learnt is gone and the size of the activations stays. (The paper draws the
+    weights anew, whose scale is another than that of trained weights.) A map that stays
+    like the first one shows the picture's edges rather than what the network knows.
+    The explained class is the one that the trained network gave.
+
+    The model is never changed, not even for a while: the random values stand in
+    variables of their own, which take the place of the model's inside the compiled
+    functions. That is one copy of the weights, freed at the end.
+
+    Example:
+
+    ```python
+    report = ki.attribution.parameter_randomization_report(model, images, stages=5)
+    print(report.markdown())
+    ki.plotting.parameter_randomization(report)
+    ```
+
+    Args:
+        model: as for `keras_interp.attribution.gradient`.
+        images: likewise, at least one.
+        methods: names of methods of this package, or a dict of functions that take a
+            model, its inputs and a class per picture. Default: saliency, gradient x
+            input, guided backprop and deconvnet (where there are ReLUs), and Grad-CAM
+            (where there are maps).
+        class_index: as for `keras_interp.attribution.gradient`.
+        cascading: `True` leaves the layers of earlier stages random; `False` makes the
+            layers of each stage random alone.
+        stages: how many steps the layers are divided into. Default: a step each.
+        seed: of the permutations.
+        batch_size: as for `keras_interp.attribution.gradient`.
+        output_index: likewise.
+        input_index: likewise.
+
+    Returns:
+        `ParameterRandomizationReport`, with `.rows()` and `.markdown()`;
+        `keras_interp.plotting.parameter_randomization` draws it.
+
+    Raises:
+        ValueError: for unknown methods, no pictures, a model without weights or a
+            number of stages that cannot be, and as for
+            `keras_interp.attribution.gradient`.
+
+    Reference:
+        Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim, "Sanity Checks for Saliency
+        Maps", 2018, section 4.
+    """
+    explained = ExplainedModel(
+        model,
+        images,
+        class_index,
+        output_index=output_index,
+        input_index=input_index,
+    )
+    if not len(explained.inputs):
+        raise ValueError("Expected at least one picture, got none.")
+    layers = _layers_from_the_top(explained.record, model)
+    groups = _groups(layers, stages)
+    options = {
+        "batch_size": batch_size,
+        "output_index": explained.record.outputs.index(explained.output),
+        "input_index": input_index,
+    }
+    names = applicable(DEFAULT, explained.record)
+    functions = chosen_methods(names if methods is None else methods, options)
+    fix_targets(explained, batch_size)
+    measured = _measured(explained, images, functions, groups, cascading, seed)
+    return ParameterRandomizationReport(
+        tuple(functions),
+        tuple(group[-1].name for group in groups),
+        cascading,
+        *measured,
+    )
+
+
+def _measured(
+    explained: ExplainedModel,
+    images: Any,
+    functions: dict[str, Method],
+    groups: Sequence[Sequence[WeightedLayer]],
+    cascading: bool,
+    seed: int,
+) -> list[np.ndarray]:
+    """Rank correlation and structural similarity, `(methods, stages)` each."""
+    targets, pictures = explained.targets, explained.inputs.images
+    trained = [
+        absolute_map(function(explained.model, images, targets), pictures)
+        for function in functions.values()
+    ]
+    network = RandomizedNetwork(explained.model, sum(map(list, groups), []))
+    found = np.empty((2, len(functions), len(groups)))
+    for stage, group in enumerate(groups):
+        if not cascading:
+            network.restore()
+        network.randomize(group, seed)
+        for row, function in enumerate(functions.values()):
+            maps = absolute_map(function(network, images, targets), pictures)
+            found[0, row, stage] = _mean(rank_correlation(trained[row], maps))
+            found[1, row, stage] = _mean(structural_similarity(trained[row], maps))
+    return list(found)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _layers_from_the_top(record: CallRecord, model: Any) -> list[WeightedLayer]:
+    layers = weighted_layers(record)
+    if not layers:
+        raise ValueError(
+            f"Model {model.name!r} has no layer with weights; nothing can be made "
+            "random."
+        )
+    return layers[::-1]
+
+
+def _groups(
+    layers: Sequence[WeightedLayer], stages: int | None
+) -> list[Sequence[WeightedLayer]]:
+    """The layers divided into consecutive groups of about the same size."""
+    if stages is None:
+        stages = len(layers)
+    if not isinstance(stages, (int, np.integer)) or not 1 <= stages <= len(layers):
+        raise ValueError(
+            f"Expected stages from 1 to {len(layers)}, the number of layers with "
+            f"weights, got {stages!r}."
+        )
+    ends = np.linspace(0, len(layers), stages + 1).round().astype(int)
+    return [layers[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]

@@ -1,0 +1,143 @@
+"""Backward passes that change the signal at the ReLUs: guided and deconvnet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_interp.attribution.explained_model import ExplainedModel
+from keras_interp.attribution.forward_pass import Forward
+from keras_interp.attribution.relu_rules import ReluRule, check_rectifiers
+
+
+def guided_backprop(
+    model: Any,
+    images: Any,
+    class_index: Any = None,
+    *,
+    layer_name: str | None = None,
+    batch_size: int = 32,
+    call_index: int | None = None,
+    output_index: int | str | None = None,
+    input_index: int | str | None = None,
+) -> np.ndarray:
+    """Gradient that passes each ReLU only where input and signal are both positive.
+
+    At a ReLU with input `x` the signal `p` becomes `max(p, 0) * (x > 0)`. Every ReLU is
+    given this rule, however it is written: `activation="relu"`, `Activation`,
+    `layers.ReLU`, `ops.relu`, `activations.relu`, `maximum(x, 0)`, and the backend's
+    own. Its variants (ReLU6, LeakyReLU, PReLU, slopes and thresholds) pass `max(p, 0)`
+    times their own derivative.
+
+    Example:
+
+    ```python
+    maps = ki.attribution.guided_backprop(model, images)
+    filter_maps = ki.attribution.guided_backprop(model, images, 7, layer_name="conv5")
+    ```
+
+    Args:
+        model: as for `keras_interp.attribution.gradient`.
+        images: likewise.
+        class_index: likewise.
+        layer_name: likewise: a layer whose filter is explained in place of a class.
+        batch_size: likewise.
+        call_index: likewise.
+        output_index: likewise.
+        input_index: likewise.
+
+    Returns:
+        float32 `(batch, height, width, channels)`.
+
+    Raises:
+        ValueError: if the model has no ReLU, or one that cannot be given the rule; and
+            as for `keras_interp.attribution.gradient`.
+
+    Reference:
+        Springenberg, Dosovitskiy, Brox, Riedmiller, "Striving for Simplicity: The All
+        Convolutional Net", 2015, section 3.4.
+    """
+    explained = ExplainedModel(
+        model,
+        images,
+        class_index,
+        layer_name=layer_name,
+        call_index=call_index,
+        output_index=output_index,
+        input_index=input_index,
+    )
+    return _with_rule(explained, "guided", batch_size)
+
+
+def deconvnet(
+    model: Any,
+    images: Any,
+    class_index: Any = None,
+    *,
+    layer_name: str | None = None,
+    batch_size: int = 32,
+    call_index: int | None = None,
+    output_index: int | str | None = None,
+    input_index: int | str | None = None,
+) -> np.ndarray:
+    """Signal that a deconvolutional network projects back to the picture.
+
+    At a ReLU the signal `p` becomes `max(p, 0)`, whatever the ReLU's input was. Max
+    pooling hands the signal to the recorded switches, a convolution applies its filters
+    transposed: both as in the gradient. All spellings and variants of the ReLU are
+    given the rule, as for `keras_interp.attribution.guided_backprop`.
+
+    With `layer_name` it is what the paper shows: the largest activation of one filter,
+    all others zero, projected to the pixels.
+
+    Example:
+
+    ```python
+    maps = ki.attribution.deconvnet(model, images, 7, layer_name="conv5")
+    ```
+
+    Args:
+        model: as for `keras_interp.attribution.gradient`.
+        images: likewise.
+        class_index: likewise.
+        layer_name: likewise: a layer whose filter is explained in place of a class.
+        batch_size: likewise.
+        call_index: likewise.
+        output_index: likewise.
+        input_index: likewise.
+
+    Returns:
+        float32 `(batch, height, width, channels)`.
+
+    Raises:
+        ValueError: if the model has no ReLU, or one that cannot be given the rule; and
+            as for `keras_interp.attribution.gradient`.
+
+    Reference:
+        Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", 2014,
+        section 2.1.
+    """
+    explained = ExplainedModel(
+        model,
+        images,
+        class_index,
+        layer_name=layer_name,
+        call_index=call_index,
+        output_index=output_index,
+        input_index=input_index,
+    )
+    return _with_rule(explained, "deconvnet", batch_size)
+
+
+def _with_rule(explained: ExplainedModel, rule: str, batch_size: int) -> np.ndarray:
+    check_rectifiers(explained.record, explained.model.name)
+
+    def slopes(forward: Forward, pictures: Any, targets: Any) -> Any:
+        def scores_of(at: Any) -> tuple[Any, Any]:
+            return forward.scores(at, targets, ReluRule(rule))
+
+        return forward.gradient(scores_of, pictures)[0]
+
+    (maps,) = explained.compute(rule, slopes, batch_size=batch_size)
+    return maps

@@ -1,0 +1,249 @@
+"""Activation maximisation: the equation, the bounds, and that scores rise."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_interp.attribution import activation_maximization
+from keras_interp.attribution.explained_model import ExplainedModel
+
+from .hand_made import linear
+from .test_invariants import watched
+from .tiny_models import MODELS, SIZE, pictures, seeded, two_inputs
+
+# The survey's equation and nothing else.
+EQUATION = {
+    "normalize_gradient": False,
+    "total_variation": 0,
+    "jitter": 0,
+    "rotation": 0,
+    "blur": 0,
+}
+QUICK = {"steps": 12, "learning_rate": 0.1, "value_range": (0, 1)}
+
+
+def score(model, picture, class_index):
+    explained = ExplainedModel(model, picture[None], class_index)
+    body = lambda forward, pictures, targets: forward.scores(pictures, targets)[0]  # noqa: E731
+    return float(explained.compute("score", body)[0][0])
+
+
+@pytest.fixture
+def weights(rng):
+    return rng.normal(size=(4, 3, 2, 5)).astype("float32")
+
+
+def test_three_steps_of_the_equation(weights):
+    # From 0: I <- I + .1 (w - I) three times is (1 - .9**3) w.
+    picture = activation_maximization(
+        linear(weights),
+        2,
+        steps=3,
+        learning_rate=0.1,
+        l2=0.5,
+        start="zeros",
+        **EQUATION,
+    )
+    np.testing.assert_allclose(picture, 0.271 * weights[..., 2], rtol=1e-5)
+
+
+def test_many_steps_end_where_the_norm_holds_the_score(weights):
+    # The maximum of w I - l2 I**2 is at w / (2 l2).
+    picture = activation_maximization(
+        linear(weights), 1, steps=200, learning_rate=0.1, l2=0.25, **EQUATION
+    )
+    np.testing.assert_allclose(picture, 2 * weights[..., 1], rtol=1e-4)
+
+
+def test_a_normalised_step_changes_pixels_by_the_learning_rate(weights):
+    options = {**EQUATION, "normalize_gradient": True, "l2": 0.0, "start": "zeros"}
+    picture = activation_maximization(
+        linear(weights), 1, steps=1, learning_rate=0.1, value_range=(0, 255), **options
+    )
+    assert np.sqrt(np.mean((picture - 127.5) ** 2)) == pytest.approx(12.75, rel=1e-4)
+
+
+@pytest.mark.parametrize("filter_score", ["mean", "largest"])
+def test_a_filter_of_known_weights_gets_the_colours_it_likes(filter_score):
+    model = keras.Sequential(
+        [keras.Input((6, 6, 3)), layers.Conv2D(2, 1, name="colours"), layers.Flatten()]
+    )
+    model.set_weights([np.array([[[[0, 1], [0, -2], [0, 3]]]]), np.zeros(2)])
+    picture = activation_maximization(
+        model,
+        ("colours", 1),
+        filter_score=filter_score,
+        value_range=(0, 10),
+        total_variation=0,
+        l2=0,
+    )
+    red, green, blue = (picture[..., i] for i in range(3))
+    liked = np.stack([red, 10 - green, blue])
+    assert liked.max() == 10
+    # The mean asks it of every pixel, the largest of one at a time.
+    assert (liked == 10).all() == (filter_score == "mean")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_score_rises(kind):
+    model = MODELS[kind]()
+    # A subclassed model does not say what it takes.
+    scores, shape = [], SIZE if kind == "subclassed" else None
+    picture = activation_maximization(
+        model,
+        1,
+        image_shape=shape,
+        on_step=lambda step, now: scores.append((step, now)),
+        **QUICK,
+    )
+    assert picture.shape == SIZE
+    assert picture.dtype == "float32"
+    assert 0 <= picture.min() < picture.max() <= 1
+    assert [step for step, _ in scores] == list(range(12))
+    start = np.random.default_rng(0).random(SIZE).astype("float32")
+    assert score(model, picture, 1) > max(scores[0][1][0], score(model, start, 1))
+
+
+def test_several_targets_are_a_loop_of_single_ones(model):
+    both = activation_maximization(model, [0, 3], **QUICK)
+    for picture, target in zip(both, (0, 3), strict=True):
+        alone = activation_maximization(model, target, **QUICK)
+        np.testing.assert_allclose(picture, alone, atol=1e-5)
+    filters = activation_maximization(model, ("second", [4]), **QUICK)
+    alone = activation_maximization(model, ("second", 4), **QUICK)
+    np.testing.assert_allclose(filters[0], alone, atol=1e-5)
+
+
+def test_seeds(model):
+    variants = activation_maximization(model, 1, seed=range(2), **QUICK)
+    assert variants.shape == (2, *SIZE)
+    np.testing.assert_allclose(
+        variants[0], activation_maximization(model, 1, **QUICK), atol=1e-5
+    )
+    again = activation_maximization(model, 1, seed=[1], **QUICK)
+    np.testing.assert_allclose(variants[1], again[0], atol=1e-5)
+    assert np.abs(variants[1] - variants[0]).max() > 0.1
+
+
+def test_a_preprocessed_picture_is_the_picture_of_a_model_that_prepares(model):
+    def prepare(picture):
+        return picture[..., ::-1] * 2.0 - 1.0
+
+    inputs = keras.Input(SIZE)
+    outer = keras.Model(inputs, model(layers.Lambda(prepare)(inputs)))
+    picture = activation_maximization(model, 1, preprocess=prepare, **QUICK)
+    inside = activation_maximization(outer, 1, **QUICK)
+    np.testing.assert_allclose(picture, inside, atol=1e-5)
+
+
+def test_the_start_may_be_a_picture_or_all_inputs(model):
+    start = 0.5 + 0.1 * pictures(1)[0]
+    picture = activation_maximization(
+        model, 1, start=start, steps=1, learning_rate=0.0, jitter=0, value_range=(-9, 9)
+    )
+    np.testing.assert_allclose(picture, start, atol=1e-5)
+    inputs = [pictures(1), np.ones((1, 2), "float32")]
+    picture = activation_maximization(two_inputs(), [1, 2], start=inputs, steps=2)
+    assert picture.shape == (2, *SIZE)
+
+
+def test_a_model_of_open_size_is_given_one():
+    inputs = keras.Input((None, None, 3))
+    features = layers.GlobalMaxPooling2D()(layers.Conv2D(4, 3)(inputs))
+    model = seeded(keras.Model(inputs, features))
+    with pytest.raises(ValueError, match="Pass image_shape"):
+        activation_maximization(model, 1)
+    picture = activation_maximization(model, 1, image_shape=(7, 9, 3), steps=2)
+    assert picture.shape == (7, 9, 3)
+
+
+def test_nothing_is_traced_after_the_first_step_and_no_batch_is_larger():
+    model, watcher = watched()
+    if keras.backend.backend() != "torch":
+        activation_maximization(model, [0, 1, 2], steps=1, batch_size=2, jitter=1)
+    traces = watcher.traces
+    activation_maximization(model, [3, 1, 2], steps=5, batch_size=2, jitter=1, l2=0.1)
+    if keras.backend.backend() != "torch":
+        assert watcher.traces == traces
+    assert max(watcher.batches) <= 2
+
+
+def test_the_caller_is_left_alone(model):
+    weights = [np.array(weight) for weight in model.get_weights()]
+    keras.utils.set_random_seed(3)
+    expected = np.random.random(), float(keras.random.uniform(()))
+    keras.utils.set_random_seed(3)
+    activation_maximization(model, 1, **QUICK)
+    assert (np.random.random(), float(keras.random.uniform(()))) == expected
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_a_silent_filter_is_woken():
+    # At the start, grey, the ReLU is silent; red would make it speak.
+    model = keras.Sequential(
+        [keras.Input((6, 6, 2)), layers.Conv2D(1, 1, activation="relu", name="red")]
+    )
+    model.set_weights([np.array([[[[4.0], [-4.0]]]]), np.array([-1.0])])
+    picture = activation_maximization(
+        model, ("red", 0), start="zeros", value_range=(0, 1), l2=0, total_variation=0
+    )
+    np.testing.assert_array_equal(picture[..., 0], 1)
+    np.testing.assert_array_equal(picture[..., 1], 0)
+
+
+def test_a_filter_that_never_answers_is_said():
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), layers.Conv2D(1, 1, activation="relu", name="dead")]
+    )
+    model.set_weights([np.ones((1, 1, 1, 1)), np.array([-100.0])])
+    with pytest.warns(UserWarning, match="target.*0.*always zero"):
+        activation_maximization(model, ("dead", 0), steps=3)
+
+
+def test_the_progress_bar(model, capsys):
+    activation_maximization(model, 1, steps=2, verbose=1)
+    assert "2/2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"target": 4}, "from 0 to 3.*got 4"),
+        ({"target": None}, "target as a class.*got None"),
+        ({"target": "second"}, "target as a class.*got 'second'"),
+        ({"target": ("secnod", 1)}, "no layer 'secnod'.*second"),
+        ({"target": ("second", 9)}, "from 0 to 4.*of a filter"),
+        ({"target": [0, 1], "seed": [1, 2, 3]}, "2 targets and 3 seeds"),
+        ({"seed": -1}, "seed of at least 0"),
+        ({"seed": 0.5}, "seed as an integer"),
+        ({"steps": 0}, "steps.*got 0"),
+        ({"l2": -1.0}, "l2.*got -1"),
+        ({"learning_rate": np.nan}, "learning_rate.*got nan"),
+        ({"jitter": 0.5}, "jitter.*got 0.5"),
+        ({"filter_score": "sum"}, "filter_score.*got 'sum'"),
+        ({"value_range": (1, 0)}, r"value_range.*got \(1, 0\)"),
+        ({"value_range": 255}, "value_range.*got 255"),
+        ({"start": "black"}, "start as.*got 'black'"),
+        ({"start": pictures(3)}, "one picture or 1"),
+        ({"batch_size": 0}, "batch_size.*got 0"),
+        ({"model": 3}, "Keras model, got int"),
+    ],
+)
+def test_bad_input_is_refused(model, bad, words):
+    arguments = {"model": model, "target": 1, "steps": 1, **bad}
+    with pytest.raises(ValueError, match=f"(?s){words}"):
+        activation_maximization(**arguments)
+
+
+def test_a_picture_without_bound_is_an_error(weights):
+    with pytest.raises(ValueError, match="grew without bound in step"):
+        activation_maximization(
+            linear(weights), 1, learning_rate=1e30, l2=1e10, **EQUATION
+        )
+
+
+def test_two_inputs_need_a_start():
+    with pytest.raises(ValueError, match="has 2 inputs.*start="):
+        activation_maximization(two_inputs(), 1)

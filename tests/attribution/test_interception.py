@@ -1,0 +1,188 @@
+"""Calls are intercepted in one thread for a while, and everything is put back."""
+
+from __future__ import annotations
+
+import threading
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from keras.src import backend as keras_backend
+
+from keras_interp.attribution.interception import (
+    Interceptor,
+    intercepting,
+    not_intercepting,
+)
+
+from .tiny_models import nested, pictures, residual, shared, spelled
+
+
+class Log(Interceptor):
+    """Writes down what is called."""
+
+    def __init__(self):
+        self.operations = []
+        self.functions = []
+
+    def on_operation(self, operation, call, args, kwargs):
+        self.operations.append(operation.name)
+        return call(*args, **kwargs)
+
+    def on_function(self, name, call, args, kwargs):
+        self.functions.append(name)
+        return call(*args, **kwargs)
+
+
+def functions_now():
+    relu = vars(keras.src.activations.activations.ReLU)["static_call"]
+    kinds = keras.layers.Layer, keras.Operation
+    return [
+        *(vars(kind)["__call__"] for kind in kinds),
+        relu,
+        keras_backend.nn.relu,
+        keras_backend.nn.softmax,
+        keras_backend.numpy.maximum,
+        keras_backend.core.cast,
+    ]
+
+
+def test_layers_of_nested_models_and_operations_are_seen_in_order():
+    model, log = nested(), Log()
+    with intercepting(log):
+        model(pictures(1))
+    assert log.operations[:2] == [model.name, "backbone"]
+    assert log.operations[2] == "first"
+    assert log.operations[-1] == "classes"
+    assert [name for name in log.functions if name in ("relu", "softmax")] == [
+        "relu",
+        "relu",
+        "softmax",
+    ]
+
+
+def test_operations_of_a_graph_and_shared_layers_are_seen():
+    model, log = residual(), Log()
+    with intercepting(log):
+        model(pictures(1))
+    assert any(name.startswith("concatenate") for name in log.operations)
+    model, log = shared(), Log()
+    with intercepting(log):
+        model(pictures(1))
+    assert log.operations.count("twice") == 2
+
+
+def test_a_function_is_seen_once_whatever_it_calls():
+    log = Log()
+    with intercepting(log):
+        ops.relu(np.array([-1.0, 1.0], "float32"))
+        keras.activations.relu(np.ones(2, "float32"), negative_slope=0.1, threshold=1.0)
+        ops.hard_sigmoid(np.ones(2, "float32"))
+    assert [n for n in log.functions if n != "cast"] == ["relu", "relu", "hard_sigmoid"]
+
+
+def test_the_last_interceptor_is_asked_first():
+    class Add(Interceptor):
+        def __init__(self, number):
+            self.number = number
+
+        def on_function(self, name, call, args, kwargs):
+            return 2.0 * call(*args, **kwargs) + self.number
+
+    with intercepting(Add(1.0)), intercepting(Add(10.0), Add(100.0)):
+        value = ops.relu(np.ones(1, "float32"))
+    # ((1 * 2 + 1) * 2 + 10) * 2 + 100
+    assert float(ops.convert_to_numpy(value)[0]) == 132.0
+
+
+def test_nothing_is_seen_outside_and_all_is_put_back():
+    before, log, model = functions_now(), Log(), spelled()
+    with intercepting(log):
+        assert functions_now() != before
+        with not_intercepting():
+            model(pictures(1))
+    model(pictures(1))
+    assert log.operations == log.functions == []
+    assert functions_now() == before
+
+
+def test_all_is_put_back_after_an_exception():
+    before = functions_now()
+    with pytest.raises(ArithmeticError), intercepting(Log()), intercepting(Log()):
+        raise ArithmeticError
+    assert functions_now() == before
+    log = Log()
+    with intercepting(log):
+        ops.relu(np.ones(1, "float32"))
+    assert log.functions.count("relu") == 1
+
+
+def test_an_exception_of_a_function_does_not_blind_the_interceptors():
+    log = Log()
+    with intercepting(log):
+        with pytest.raises(Exception, match=".*"):
+            ops.softmax("no tensor")
+        ops.relu(np.ones(1, "float32"))
+    assert log.functions[-1] == "relu" or "relu" in log.functions
+
+
+def test_other_threads_see_nothing_of_it():
+    before, ready, go, log = (
+        functions_now(),
+        threading.Event(),
+        threading.Event(),
+        Log(),
+    )
+    model = spelled()
+    seen = []
+
+    def other():
+        mine = Log()
+        ready.wait(60)
+        model(pictures(1))
+        with intercepting(mine):
+            go.set()
+            ops.relu(np.ones(1, "float32"))
+        seen.extend(mine.functions)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with intercepting(log):
+        ready.set()
+        assert go.wait(60)
+    thread.join(60)
+    assert log.operations == log.functions == []
+    assert seen.count("relu") == 1
+    assert functions_now() == before
+
+
+def test_two_threads_explain_at_once():
+    from keras_interp.attribution import guided_backprop
+
+    models = [spelled(), spelled("relu_layer"), nested()]
+    expected = [guided_backprop(model, pictures(2)) for model in models]
+    models = [spelled(), spelled("relu_layer"), nested()]
+    before, found = functions_now(), [None] * 3
+
+    def explain(number):
+        found[number] = guided_backprop(models[number], pictures(2))
+
+    threads = [threading.Thread(target=explain, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    for maps, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(maps, wanted, rtol=1e-5, atol=1e-7)
+    assert functions_now() == before
+
+
+def test_no_layer_is_touched():
+    layer = layers.Dense(3)
+    layer(np.ones((1, 2), "float32"))
+    attributes = dict(vars(layer))
+    with intercepting(Log()):
+        assert dict(vars(layer)) == attributes
+        layer(np.ones((1, 2), "float32"))
+    assert set(vars(layer)) == set(attributes)
