@@ -4,7 +4,7 @@
     python docs/gallery/attribution.py --data cub --out birds.png
 
 The drawn birds are those of the page; photographs belong to their owners and are drawn
-on your machine only. The network's weights are looked for in `$KERAS_INTERP_DATA/weights`.
+on your machine only. The weights are looked for in `$KERAS_INTERP_DATA/weights`.
 """
 
 from __future__ import annotations
