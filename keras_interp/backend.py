@@ -29,12 +29,6 @@ ACTIVATION_NAMES = (
 def gradient(function: Callable[[Any], Any], inputs: Any) -> np.ndarray:
     """Gradient of a scalar-valued function at a tensor.
 
-    Example:
-
-    ```python
-    gradient(lambda x: keras.ops.sum(x**2), np.ones((2, 3)))
-    ```
-
     Args:
         function: Takes a tensor of the active Keras backend, gives a scalar tensor.
         inputs: Array or tensor.
@@ -42,27 +36,16 @@ def gradient(function: Callable[[Any], Any], inputs: Any) -> np.ndarray:
     Returns:
         Array of the shape of `inputs`.
     """
-    backend = keras.backend.backend()
     inputs = ops.convert_to_tensor(inputs)
-    if backend == "tensorflow":
+    if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             value = function(inputs)
         slope = tape.gradient(value, inputs, unconnected_gradients="zero")
-    elif backend == "jax":
-        import jax
-
-        slope = jax.grad(function)(inputs)
-    elif backend == "torch":
-        import torch
-
-        inputs = inputs.detach().requires_grad_(True)
-        (slope,) = torch.autograd.grad(function(inputs), inputs, allow_unused=True)
-        slope = torch.zeros_like(inputs) if slope is None else slope
     else:
-        raise _unknown_backend()
+        slope = value_and_gradient(lambda x: (function(x), ()), inputs)[2]
     return ops.convert_to_numpy(slope)
 
 

@@ -45,10 +45,11 @@ def activation_maximization(
     to `u`, the picture itself or, with a `value_range`, the picture scaled so that the
     range is -1 to 1. `g` is the gradient of the score before any softmax, at a picture
     that is shifted and turned a little, at random; it is divided by its root mean
-    square, so that the weights mean the same for every score. `TV` is the sum of the
-    absolute differences of neighbouring pixels. Every fourth step but the last ones the
-    picture is blurred. While a score does not depend on the picture at all, as that of
-    a filter whose ReLU is silent everywhere, the gradient also passes silent ReLUs.
+    square, so that the weights mean the same for every score, and cut off at -1 and 1.
+    `TV` is the sum of the absolute differences of neighbouring pixels. Every fourth
+    step but the last ones the picture is blurred. While a score does not depend on the
+    picture at all, as that of a filter whose ReLU is silent everywhere, the gradient
+    also passes silent ReLUs.
 
     The equation alone, `I <- I + learning_rate * d/dI (S(I) - l2 * |I|^2)`, is had with
     `normalize_gradient=False, total_variation=0, jitter=0, rotation=0, blur=0`. Its
@@ -72,9 +73,8 @@ def activation_maximization(
         target: a class, or `(layer_name, filter)`; a sequence in place of the class or
             filter for several pictures at once.
         steps: of the ascent.
-        learning_rate: change of a pixel in one step (root mean square) that the score
-            makes, as a share of half the `value_range`. Without normalisation: factor
-            of the gradient.
+        learning_rate: most that the score changes a pixel in one step, as a share of
+            half the `value_range`. Without normalisation: factor of the gradient.
         l2: weight of the squared norm.
         total_variation: weight of the total variation.
         jitter: most pixels of the random shift, up, down, left and right. Default: a
@@ -82,7 +82,8 @@ def activation_maximization(
         rotation: most degrees of the random turn, either way.
         blur: standard deviation in pixels of the Gaussian blur. Default: a 224th of the
             picture.
-        normalize_gradient: divide the score's gradient by its root mean square.
+        normalize_gradient: divide the score's gradient by its root mean square and cut
+            it off.
         filter_score: of a filter's map: `"mean"` over the positions, or `"largest"`.
         start: `"noise"` (standard deviation a tenth of half the range, about its
             middle), `"zeros"` (the middle of the range, or 0 without a range), a

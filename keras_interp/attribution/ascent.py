@@ -35,7 +35,8 @@ class Ascent:
         unit: call of the layer of whose filter the mean is the score; `None` for a
             class or a filter's largest activation.
         moving: whether the pictures are shifted and turned.
-        normalized: whether each picture's gradient is divided by its root mean square.
+        normalized: whether each score's gradient is divided by its root mean square and
+            cut off at -1 and 1.
         preprocess: stands between the picture and the model.
         waking: whether the gradient also passes ReLUs that are silent, where it would
             make them speak.
@@ -151,7 +152,8 @@ class Ascent:
         largest = ops.max(ops.abs(slope), axis=(1, 2, 3))
         if self.normalized:
             square = ops.mean(ops.square(slope), axis=(1, 2, 3), keepdims=True)
-            slope = slope / (ops.sqrt(square) + TINY)
+            # Where few pixels have all the gradient, they must not jump.
+            slope = ops.clip(slope / (ops.sqrt(square) + TINY), -1.0, 1.0)
         direction = slope - value_and_gradient(penalty, numbers)[2]
         after = numbers + rates[0] * direction
         if self.scale.bounded:

@@ -21,6 +21,9 @@ METHODS = {
     "gradient": {},
     "saliency": {},
     "gradient_times_input": {},
+    "smooth_grad": {"samples": 3},
+    "integrated_gradients": {"steps": 5},
+    "occlusion": {"patch_size": 4},
     "guided_backprop": {},
     "deconvnet": {},
     "grad_cam": {},
@@ -42,6 +45,16 @@ def main(path):
             method = getattr(attribution, name)
             maps = method(model, images, 2, layer_name="second")
             arrays[f"{name} of a filter, {kind}"] = maps
+        arrays[f"activation_maximization, {kind}"] = (
+            attribution.activation_maximization(
+                model, [0, 2], steps=5, jitter=1, image_shape=tiny_models.SIZE
+            )
+        )
+        arrays[f"parameter randomisation, {kind}"] = (
+            attribution.parameter_randomization_report(
+                model, images, ["gradient_times_input"], 1
+            ).rank_correlation
+        )
     np.savez(path, **arrays)
 
 

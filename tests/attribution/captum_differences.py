@@ -17,6 +17,10 @@ import tiny_models
 from keras_interp import attribution
 
 CLASSES = [3, 0, 2, 2, 1]
+KEYWORDS = {
+    "integrated_gradients": {"steps": 20, "baseline": 0.3},
+    "occlusion": {"patch_size": (5, 4), "stride": (3, 2), "fill": 0.3},
+}
 
 
 class Reference(torch.nn.Module):
@@ -58,6 +62,13 @@ def references(network, images):
         ),
         "deconvnet": captum.attr.Deconvolution(network).attribute(pictures, CLASSES),
     }
+    found["integrated_gradients"] = captum.attr.IntegratedGradients(network).attribute(
+        pictures, 0.3, CLASSES, n_steps=20
+    )
+    # A window of all channels, whose drop stands in each of them.
+    found["occlusion"] = captum.attr.Occlusion(network).attribute(
+        pictures, (3, 5, 4), (3, 3, 2), baselines=0.3, target=CLASSES
+    )[:, 0]
     cam = captum.attr.LayerGradCam(network, network.relu2)
     maps = cam.attribute(pictures, CLASSES, relu_attributions=True)
     size = images.shape[1:3]
@@ -83,7 +94,8 @@ def main():
     differences = {}
     for name, model in models.items():
         for method, maps in expected.items():
-            found = getattr(attribution, method)(model, images, CLASSES)
+            keywords = KEYWORDS.get(method, {})
+            found = getattr(attribution, method)(model, images, CLASSES, **keywords)
             error = np.abs(found - maps).max() / np.abs(maps).max()
             differences[f"{method}, {name}"] = float(error)
     print(json.dumps(differences))
