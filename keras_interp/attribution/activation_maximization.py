@@ -61,8 +61,11 @@ def activation_maximization(
     Example:
 
     ```python
+    def prepare(rgb):
+        return keras.ops.flip(rgb, axis=-1) - keras.ops.array([104.0, 117.0, 123.0])
+
     picture = ki.attribution.activation_maximization(
-        model, 94, value_range=(0, 255), preprocess=preprocess_input
+        model, 94, value_range=(0, 255), preprocess=prepare
     )
     pictures = ki.attribution.activation_maximization(model, ("conv5", [3, 7, 9]))
     variants = ki.attribution.activation_maximization(model, 94, seed=range(4))

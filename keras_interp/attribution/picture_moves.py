@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 
@@ -43,11 +42,12 @@ def moved(pictures: Any, moves: Any) -> Any:
 def _sources(moves: Any, height: int, width: int) -> tuple[Any, Any]:
     """Row and column that each pixel's value comes from, `(batch, height, width)`."""
     down, right, angle = (ops.reshape(moves[:, i], (-1, 1, 1)) for i in range(3))
-    y = np.arange(height, dtype="float32")[:, None] - np.float32((height - 1) / 2)
-    x = np.arange(width, dtype="float32")[None, :] - np.float32((width - 1) / 2)
+    middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
+    y = ops.reshape(ops.arange(height, dtype="float32") - middle_row, (-1, 1))
+    x = ops.reshape(ops.arange(width, dtype="float32") - middle_column, (1, -1))
     cosine, sine = ops.cos(angle), ops.sin(angle)
-    rows = cosine * y - sine * x + np.float32((height - 1) / 2) - down
-    columns = sine * y + cosine * x + np.float32((width - 1) / 2) - right
+    rows = cosine * y - sine * x + middle_row - down
+    columns = sine * y + cosine * x + middle_column - right
     return rows, columns
 
 

@@ -38,7 +38,7 @@ def test_half_a_pixel_is_the_mean_of_neighbours(pictures):
 def test_the_gradient_is_the_transposed_move(pictures, rng):
     signal = rng.normal(size=pictures.shape).astype("float32")
     moves = np.array([(1.3, -2.6, 0.4), (0.2, 3, -1.1)], "float32")
-    slope = gradient(lambda x: ops.sum(moved(x, moves) * signal), pictures)
+    slope = gradient(lambda x: ops.sum(ops.multiply(moved(x, moves), signal)), pictures)
     forward = (moved_by(pictures, *moves) * signal).sum()
     assert (slope * pictures).sum() == pytest.approx(forward, rel=1e-4)
 

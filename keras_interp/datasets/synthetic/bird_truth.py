@@ -37,14 +37,12 @@ def synthetic_bird_attributes(
 
     Example:
 
-    >>> from keras_interp.datasets import (
-    ...     synthetic_bird_attributes, synthetic_bird_mentions, synthetic_birds
-    ... )
-    >>> dataset = synthetic_birds(48)
-    >>> attributes = synthetic_bird_attributes(dataset)
-    >>> said = synthetic_bird_mentions(dataset.captions[0][0])
-    >>> said <= attributes[0]
-    True
+    ```python
+    dataset = ki.datasets.synthetic_birds(48)
+    attributes = ki.datasets.synthetic_bird_attributes(dataset)
+    said = ki.datasets.synthetic_bird_mentions(dataset.captions[0][0])
+    said <= attributes[0]  # True
+    ```
 
     Args:
         dataset: made by `synthetic_birds`, or some of its pictures.

@@ -61,14 +61,12 @@ def synthetic_birds(
 
     Example:
 
-    >>> from keras_interp.datasets import synthetic_birds
-    >>> dataset = synthetic_birds(96)
-    >>> dataset.class_names[:2]
-    ['Common Marshfinch', 'Black-capped Marshfinch']
-    >>> dataset.landmarks.shape
-    (96, 15, 2)
-    >>> len(dataset.captions[0])
-    10
+    ```python
+    dataset = ki.datasets.synthetic_birds(96)
+    dataset.class_names[:2]  # ["Common Marshfinch", "Black-capped Marshfinch"]
+    dataset.landmarks.shape  # (96, 15, 2)
+    dataset.captions[0]  # ten sentences about the first picture
+    ```
 
     Args:
         num_images: how many pictures.
