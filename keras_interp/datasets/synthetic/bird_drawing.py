@@ -17,6 +17,7 @@ from keras_interp.datasets.synthetic.bird_anatomy import (
 from keras_interp.datasets.synthetic.bird_plumage import pattern_fields
 from keras_interp.datasets.synthetic.bird_scene import BirdScene
 from keras_interp.datasets.synthetic.random_numbers import PictureRandom
+from keras_interp.datasets.synthetic.shapes import cover_from_front
 from keras_interp.datasets.synthetic.texture import cut_noise
 
 # A part has a landmark if that share of it is not hidden by leaves and twigs; what
@@ -46,11 +47,11 @@ def draw_birds(
     height, width = size
     body = scene.body.coverage(height, width)
     _clip(body)
-    behind = _cover_from_front(body)
+    behind = cover_from_front(body)
     clutter = scene.clutter.coverage(height, width)
-    behind = _cover_from_front(clutter, behind)
+    behind = cover_from_front(clutter, behind)
     front = scene.occluders.coverage(height, width)
-    in_sight = _cover_from_front(front)
+    in_sight = cover_from_front(front)
     plumage = scene.plumage
     paint = np.concatenate([plumage.colors, plumage.marks, plumage.patterns], axis=2)
     rows = np.concatenate([np.swapaxes(paint, 1, 2), _parts(scene.mirrored)], axis=1)
@@ -92,26 +93,6 @@ def _clip(coverage: np.ndarray) -> None:
             cover -= patch
             cover /= rest
             np.maximum(cover, 0, out=cover)
-
-
-def _cover_from_front(
-    coverage: np.ndarray, in_sight: np.ndarray | None = None
-) -> np.ndarray:
-    """Turns coverages, in place, into the shares that are not behind other shapes.
-
-    Args:
-        coverage: `(n, P, pixels)`, the first shape in front.
-        in_sight: `(n, pixels)`, the share that is not covered yet.
-
-    Returns:
-        `(n, pixels)`: the share that no shape covers.
-    """
-    in_sight = np.ones_like(coverage[:, 0]) if in_sight is None else in_sight.copy()
-    for shape in range(coverage.shape[1]):
-        share = coverage[:, shape]
-        share *= in_sight
-        in_sight -= share
-    return in_sight
 
 
 def _parts(mirrored: np.ndarray) -> np.ndarray:

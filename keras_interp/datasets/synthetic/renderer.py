@@ -9,6 +9,7 @@ import numpy as np
 from keras_interp.datasets.synthetic.anatomy import PARTS, part_table
 from keras_interp.datasets.synthetic.random_numbers import PictureRandom
 from keras_interp.datasets.synthetic.scene import Scene
+from keras_interp.datasets.synthetic.shapes import cover_from_front
 from keras_interp.datasets.synthetic.texture import (
     cut_noise,
     stripes,
@@ -40,11 +41,11 @@ def draw(
     """Draws n scenes; `categories` are -1 where there is no animal."""
     height, width = size
     body = scene.body.coverage(height, width)
-    behind = _cover_from_front(body)
+    behind = cover_from_front(body)
     clutter = scene.clutter.coverage(height, width)
-    behind = _cover_from_front(clutter, behind)
+    behind = cover_from_front(clutter, behind)
     front = scene.occluders.coverage(height, width)
-    in_sight = _cover_from_front(front)
+    in_sight = cover_from_front(front)
     paint = np.concatenate([scene.body_colors, scene.body_texture], axis=2)
     mixed = (
         np.concatenate([np.swapaxes(paint, 1, 2), _parts(categories)], axis=1) @ body
@@ -73,26 +74,6 @@ def draw(
     boxes[categories < 0] = np.nan
     textures = visible_textures(strength, height, width)
     return Drawing(np.ascontiguousarray(images), landmarks, masks, boxes, textures)
-
-
-def _cover_from_front(
-    coverage: np.ndarray, in_sight: np.ndarray | None = None
-) -> np.ndarray:
-    """Turns coverages, in place, into the shares that are not behind other shapes.
-
-    Args:
-        coverage: `(n, P, pixels)`, the first shape in front.
-        in_sight: `(n, pixels)`, the share that is not covered yet.
-
-    Returns:
-        `(n, pixels)`: the share that no shape covers.
-    """
-    in_sight = np.ones_like(coverage[:, 0]) if in_sight is None else in_sight.copy()
-    for shape in range(coverage.shape[1]):
-        share = coverage[:, shape]
-        share *= in_sight
-        in_sight -= share
-    return in_sight
 
 
 def _parts(categories: np.ndarray) -> np.ndarray:

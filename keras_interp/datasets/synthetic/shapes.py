@@ -157,3 +157,23 @@ def _triangle_sides(inverse: np.ndarray, shift: np.ndarray) -> np.ndarray:
     distance = np.concatenate([slopes, offsets[..., None]], axis=3) / length[..., None]
     distance[..., 2] += 0.5
     return distance
+
+
+def cover_from_front(
+    coverage: np.ndarray, in_sight: np.ndarray | None = None
+) -> np.ndarray:
+    """Turns coverages, in place, into the shares that are not behind other shapes.
+
+    Args:
+        coverage: `(n, P, pixels)`, the first shape in front.
+        in_sight: `(n, pixels)`, the share that is not covered yet.
+
+    Returns:
+        `(n, pixels)`: the share that no shape covers.
+    """
+    in_sight = np.ones_like(coverage[:, 0]) if in_sight is None else in_sight.copy()
+    for shape in range(coverage.shape[1]):
+        share = coverage[:, shape]
+        share *= in_sight
+        in_sight -= share
+    return in_sight

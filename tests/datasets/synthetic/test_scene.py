@@ -7,9 +7,8 @@ import pytest
 
 from keras_interp.datasets.synthetic.anatomy import CATEGORIES, SHAPE_NAMES
 from keras_interp.datasets.synthetic.random_numbers import PictureRandom
-from keras_interp.datasets.synthetic.renderer import _cover_from_front
 from keras_interp.datasets.synthetic.scene import make_scene
-from keras_interp.datasets.synthetic.shapes import Shapes
+from keras_interp.datasets.synthetic.shapes import Shapes, cover_from_front
 
 SIZE = (64, 96)
 
@@ -48,7 +47,7 @@ def test_animals_look_to_both_sides():
 def test_eyes_and_near_legs_are_in_front_of_the_body():
     whole = scenes(np.arange(60) % 6).body.coverage(*SIZE)
     seen = whole.copy()
-    _cover_from_front(seen)
+    cover_from_front(seen)
 
     def share_in_sight(name):
         shape = SHAPE_NAMES.index(name)
