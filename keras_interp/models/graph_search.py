@@ -97,7 +97,7 @@ def finishing_operation(layer: Any, model: keras.Model) -> Any:
     graph = _graph(model)
     while not is_activation(layer):
         consumer = _only_consumer(layer, graph)
-        if not (isinstance(consumer, NORMALISATIONS) or is_activation(consumer)):
+        if not (isinstance(consumer, NORMALISATIONS) or only_activates(consumer)):
             break
         layer = consumer
     return layer
@@ -111,6 +111,16 @@ def is_activation(operation: Any) -> bool:
             return function is not keras.activations.linear
         return isinstance(operation, ACTIVATIONS)
     return type(operation).__name__ in ACTIVATION_FUNCTIONS
+
+
+def only_activates(operation: Any) -> bool:
+    """Whether an operation is an activation and nothing else.
+
+    A convolution or dense layer with an activation of its own makes new maps.
+    """
+    if isinstance(operation, keras.layers.Layer):
+        return isinstance(operation, ACTIVATIONS) and is_activation(operation)
+    return is_activation(operation)
 
 
 def is_unfinished(operation: Any) -> bool:
