@@ -149,6 +149,73 @@ def icnn(
     typer.echo(f"Written to {out}")
 
 
+@reproduce_app.command()
+def explainer(
+    data: Annotated[
+        str, typer.Option(help="cub, animal_part or synthetic_parts.")
+    ] = "cub",
+    root: Annotated[
+        Path | None, typer.Option(help="The dataset's folder, extracted.")
+    ] = None,
+    backbone: Annotated[str, typer.Option(help="squeezenet or mobilenet.")] = (
+        "squeezenet"
+    ),
+    weights: Annotated[
+        str | None, typer.Option(help="Path of the backbone's weights.")
+    ] = None,
+    categories: Annotated[
+        str | None, typer.Option(help="Tasks, with commas between.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes of the explainer.")] = None,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
+        "explainer_output"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
+    development: Annotated[
+        bool,
+        typer.Option("--development", help="Score on held-back training pictures."),
+    ] = False,
+    filter_loss: Annotated[
+        str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
+    ] = "posterior",
+    filter_loss_weight: Annotated[
+        float, typer.Option(help="Weight of the filter loss.")
+    ] = 0.1,
+    fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
+    ratio_reward: Annotated[
+        float, typer.Option(help="Weight of the reward for a large ratio.")
+    ] = 0.1,
+    unlabelled: Annotated[
+        bool, typer.Option(help="Learn from pictures of other species, too.")
+    ] = True,
+) -> None:
+    """Explainer network: tables 1 to 3 of Zhang, Yang and Wu, 2018."""
+    from keras_interp.reproduce import ExplainerSettings, reproduce_explainer
+
+    settings = ExplainerSettings(
+        data=data,
+        root=root,
+        backbone=backbone,
+        weights=weights,
+        categories=tuple(categories.split(",")) if categories else None,
+        epochs=epochs,
+        seed=seed,
+        seeds=seeds,
+        quick=quick,
+        development=development,
+        filter_loss=None if filter_loss == "none" else filter_loss,
+        filter_loss_weight=filter_loss_weight,
+        fraction=fraction,
+        ratio_reward=ratio_reward,
+        unlabelled=unlabelled,
+    )
+    results = reproduce_explainer(settings, out)
+    typer.echo(results.markdown())
+    typer.echo(f"Written to {out}")
+
+
 def main() -> None:
     """Run the command; a wrong argument is one line, not a traceback."""
     try:

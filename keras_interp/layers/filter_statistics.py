@@ -88,7 +88,11 @@ class FilterStatistics(keras.layers.Layer):
         new = ops.where((count > 0) & ops.isfinite(mean), moved, old)
         if training:
             self.peak_mean.assign(new)
-        return new
+        # Before a filter's first target the other pictures say how large its maps are:
+        # divided by nearly nothing, they would give a loss of many thousands.
+        every = ops.sum(ops.where(ops.isfinite(peaks), peaks, 0.0), axis=0)
+        pictures = ops.maximum(ops.cast(ops.shape(peaks)[0], "float32"), 1.0)
+        return ops.where(new > 0, new, every / pictures)
 
     def normaliser(self, scores: Any, training: bool) -> Any:
         """Running `log mean_x exp tr(x . T)`, `(templates, filters)`, or None.

@@ -46,6 +46,17 @@ def label_scope(labels: Any) -> Iterator[LabelScope]:
         stack.pop()
 
 
+@contextlib.contextmanager
+def no_label_scope() -> Iterator[None]:
+    """Hide the scopes around from a model that is read and not trained."""
+    stack = _scopes.__dict__.setdefault("stack", [])
+    stack.append(None)
+    try:
+        yield
+    finally:
+        stack.pop()
+
+
 def current_label_scope() -> LabelScope | None:
     """The innermost scope of this thread."""
     stack = _scopes.__dict__.get("stack")

@@ -16,6 +16,7 @@ from keras_interp.metrics.location_instability import (
     LocationInstabilityScores,
     location_instability,
 )
+from keras_interp.metrics.nearest_landmarks import NearestLandmarks, nearest_landmarks
 from keras_interp.metrics.network_dissection import network_dissection
 from keras_interp.metrics.overlap import overlap
 from keras_interp.metrics.part_coverage import part_coverage
@@ -39,6 +40,7 @@ __all__ = [
     "InstabilityBaselines",
     "LocationInstability",
     "LocationInstabilityScores",
+    "NearestLandmarks",
     "NetworkDissection",
     "PartInterpretability",
     "PartScores",
@@ -51,6 +53,7 @@ __all__ = [
     "instability_baselines",
     "is_part_detector",
     "location_instability",
+    "nearest_landmarks",
     "network_dissection",
     "overlap",
     "part_coverage",

@@ -2,6 +2,9 @@
 
 from keras_interp.models.alexnet import AlexNet
 from keras_interp.models.conversion import to_interpretable
+from keras_interp.models.encoding import Encoding
+from keras_interp.models.explainer import Explainer
+from keras_interp.models.explainer_settings import EXPLAINER_PAPER_SETTINGS
 from keras_interp.models.interpretable_model import InterpretableModel
 from keras_interp.models.interpretable_sequential import InterpretableSequential
 from keras_interp.models.local_response_normalization import (
@@ -18,6 +21,9 @@ from keras_interp.models.weight_loading import LoadedWeights, load_weights
 
 __all__ = [
     "AlexNet",
+    "EXPLAINER_PAPER_SETTINGS",
+    "Encoding",
+    "Explainer",
     "InterpretableModel",
     "InterpretableSequential",
     "LoadedWeights",

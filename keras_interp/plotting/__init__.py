@@ -22,6 +22,7 @@ from keras_interp.plotting.input_shift import input_shift
 from keras_interp.plotting.landmarks import landmarks
 from keras_interp.plotting.overlay import overlay
 from keras_interp.plotting.parameter_randomization import parameter_randomization
+from keras_interp.plotting.part_contributions import part_contributions, part_positions
 from keras_interp.plotting.part_density import part_density
 from keras_interp.plotting.part_heatmap import part_heatmap
 from keras_interp.plotting.part_histogram import part_histogram
@@ -43,9 +44,11 @@ __all__ = [
     "landmarks",
     "overlay",
     "parameter_randomization",
+    "part_contributions",
     "part_density",
     "part_heatmap",
     "part_histogram",
+    "part_positions",
     "receptive_field_shapes",
     "training_curves",
 ]

@@ -44,6 +44,47 @@ def small_model():
 
 
 @pytest.fixture
+def reloaded(tmp_path):
+    """A model as it comes back from a `.keras` file."""
+
+    def reload(model):
+        path = tmp_path / "model.keras"
+        model.save(path)
+        return keras.saving.load_model(path)
+
+    return reload
+
+
+@pytest.fixture
 def pictures(rng):
     """Eight pictures and labels from 0 to 2."""
     return rng.random((8, 8, 8, 3), dtype="float32"), np.arange(8) % 3
+
+
+@pytest.fixture
+def tracks(rng):
+    """Both tracks pooled, and the maps of both before, four filters each."""
+
+    def maps(side, size):
+        values = np.maximum(rng.normal(size=(6, side, side, 4)), 0) * size
+        return values.astype("float32")
+
+    return [maps(3, 5.0), maps(3, 0.2), maps(6, 5.0), maps(6, 0.2)]
+
+
+@pytest.fixture
+def mixed_model():
+    """Two convolutions on pictures of 6x6 pixels, mixed by a layer named `tracks`."""
+
+    def make(**keywords):
+        inputs = keras.Input((6, 6, 3))
+        maps = [
+            keras.layers.Conv2D(4, 3, padding="same", activation="relu", name=name)
+            for name in ("conv_parts", "conv_ordinary")
+        ]
+        maps = [convolution(inputs) for convolution in maps]
+        pooled = [keras.layers.MaxPooling2D()(one) for one in maps]
+        mixture = ki.layers.TrackMixture(name="tracks", **keywords)
+        return keras.Model(inputs, mixture([*pooled, *maps]))
+
+    return make

@@ -1,0 +1,228 @@
+"""How much each object part adds to a class score, by an explainer's filters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+
+from keras_interp.attribution.explained_model import ExplainedModel
+from keras_interp.attribution.forward_pass import Forward
+from keras_interp.attribution.grad_cam import activation_and_gradient
+from keras_interp.metrics.nearest_landmarks import nearest_landmarks
+from keras_interp.metrics.positions_and_scores import positions_and_scores
+from keras_interp.receptive_field import ReceptiveField, receptive_field
+
+if TYPE_CHECKING:
+    from keras_interp.datasets import PartsDataset
+    from keras_interp.models import Explainer
+
+MIXTURE_LAYER = "tracks"
+PART_LAYER = "conv_interp_2"
+NO_PART = "no part"
+UNMASKED = "unmasked filters"
+ORDINARY = "ordinary track"
+REST = "bias and remainder"
+
+
+@dataclasses.dataclass(frozen=True)
+class PartContributions:
+    """Result of `part_contributions`.
+
+    Attributes:
+        parts: Names of the landmarks that filters stand for, most filters first, then
+            `"unmasked filters"` (of the interpretable track), `"ordinary track"` and
+            `"bias and remainder"`; `"no part"` before them where a filter fires on
+            no picture that names it.
+        filters: int `(parts,)`, how many interpretable filters stand for each; 0 for
+            the last three.
+        values: float32 `(N, parts)`, contributions. A row adds up to the score.
+        per_filter: float32 `(N, F)`, contribution of each interpretable filter.
+        filter_parts: int `(F,)`, place of each filter's part in `parts`.
+        distances: float `(F,)`, mean distance of the filter's peak to its landmark, as
+            a share of the diagonal.
+        positions: float `(N, F, 2)`, (x, y) of each filter's peak in pixels; NaN where
+            it does not fire.
+        scores: float32 `(N,)`, the class score as rebuilt by the explainer, before a
+            softmax or sigmoid.
+        class_index: int `(N,)`, class of the score.
+        explained: What was explained, in words.
+    """
+
+    parts: tuple[str, ...]
+    filters: np.ndarray
+    values: np.ndarray
+    per_filter: np.ndarray
+    filter_parts: np.ndarray
+    distances: np.ndarray
+    positions: np.ndarray
+    scores: np.ndarray
+    class_index: np.ndarray
+    explained: str
+
+    def table(self) -> str:
+        """Mean contribution of each part over the pictures, as a Markdown table."""
+        mean = self.values.mean(axis=0)
+        lines = ["| part | filters | mean contribution |", "|---|---|---|"]
+        for name, count, value in zip(self.parts, self.filters, mean, strict=True):
+            lines.append(f"| {name} | {count or ''} | {value:+.2f} |")
+        lines.append(f"| score | | {self.scores.mean():+.2f} |")
+        return "\n".join(lines) + "\n"
+
+
+def part_contributions(
+    explainer: Explainer,
+    images: Any,
+    dataset: PartsDataset,
+    class_index: Any = None,
+    *,
+    preprocess: Callable[[np.ndarray], Any] | None = None,
+    inputs: Any = None,
+    field: ReceptiveField | None = None,
+    batch_size: int = 32,
+) -> PartContributions:
+    """Splits a class score into what each object part adds to it.
+
+    Each interpretable filter of the explainer's conv-interp-2 is named by the landmark
+    that its peak stays nearest to on the pictures of `dataset`. The contribution of a
+    filter is `sum_ij x_ij dy/dx_ij` over its encoded map x, with y the class score
+    computed from the rebuilt features: the linear part of the decoder at this picture.
+
+    Example:
+
+    ```python
+    found = ki.attribution.part_contributions(explainer, images[:4], dataset)
+    print(found.table())
+    ki.plotting.part_contributions(found, 0)
+    ```
+
+    Args:
+        explainer: trained `keras_interp.models.Explainer`.
+        images: pictures that the performer takes, `(N, height, width, channels)`.
+        dataset: `PartsDataset` whose landmarks name the filters. Pictures without any
+            landmark do not count.
+        class_index: class whose score is split, one for all or one per picture; `None`
+            for the one that the explainer predicts.
+        preprocess: applied to each batch of these pictures before the performer.
+        inputs: what stands for the pictures of `dataset`, in their order, where the
+            performer does not start at pictures: features that were computed before.
+        field: receptive field of conv-interp-2 in pixels of the dataset. Default:
+            computed from the layers; needed where the performer does not start at the
+            pictures.
+        batch_size: pictures at a time.
+
+    Returns:
+        `PartContributions`.
+
+    Raises:
+        ValueError: if no picture of the dataset has a landmark, the explainer has no
+            interpretable filter, or as for `keras_interp.attribution.gradient`.
+
+    Reference:
+        Zhang, Yang, Wu, "Unsupervised Learning of Neural Networks to Explain Neural
+        Networks", 2018, figure 5. Its formula is lost; this one is that of the same
+        authors' decision trees.
+    """
+    count = explainer.interpretable_filters
+    if count == 0:
+        raise ValueError(
+            "Expected an explainer with interpretable filters. Received one with "
+            "fraction=0: none of its filters stands for a part."
+        )
+    explained = ExplainedModel(explainer, images, class_index)
+    if field is None:
+        field = receptive_field(explainer, PART_LAYER, dataset.image_size)
+    landmark, distances = _named_filters(
+        explainer, dataset, field, preprocess, inputs, batch_size
+    )
+    slopes, scores, chosen = _slopes(explained, batch_size)
+    encoding = explainer.encode(explained.inputs.images, batch_size)
+    places = tuple(range(1, slopes.ndim - 1))
+    parts_track = (slopes * encoding.interpretable).sum(axis=places)
+    ordinary = (slopes * encoding.ordinary).sum(axis=places).sum(axis=1)
+    names, filter_parts = _parts(landmark, dataset.landmark_names)
+    per_filter, unmasked = parts_track[:, :count], parts_track[:, count:].sum(axis=1)
+    member = filter_parts[:, None] == np.arange(len(names))
+    by_part = per_filter @ member
+    rest = scores - by_part.sum(axis=1) - unmasked - ordinary
+    positions, _ = positions_and_scores(encoding.part_maps[..., :count], field)
+    return PartContributions(
+        parts=(*names, UNMASKED, ORDINARY, REST),
+        filters=np.concatenate([member.sum(axis=0), [0, 0, 0]]),
+        values=np.column_stack([by_part, unmasked, ordinary, rest]).astype("float32"),
+        per_filter=per_filter.astype("float32"),
+        filter_parts=filter_parts,
+        distances=distances,
+        positions=positions,
+        scores=scores,
+        class_index=chosen,
+        explained=explained.explained,
+    )
+
+
+def _named_filters(
+    explainer: Explainer,
+    dataset: PartsDataset,
+    field: ReceptiveField,
+    preprocess: Callable[[np.ndarray], Any] | None,
+    inputs: Any,
+    batch_size: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest landmark of each interpretable filter, and the mean distance to it."""
+    seen = np.isfinite(dataset.landmarks).all(axis=-1).any(axis=-1)
+    rows = np.flatnonzero(seen)
+    if not len(rows):
+        raise ValueError(
+            "Expected a dataset with landmarks, which name the filters. Received: "
+            f"{len(dataset)} pictures without any."
+        )
+    if inputs is not None and len(inputs) != len(dataset):
+        raise ValueError(
+            "Expected as many `inputs` as the dataset has pictures. Received: "
+            f"{len(inputs)} inputs and {len(dataset)} pictures."
+        )
+    found = []
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        values = (dataset.images if inputs is None else inputs)[batch]
+        if preprocess is not None:
+            values = preprocess(values)
+        maps = explainer.encode(values, batch_size).part_maps
+        found.append(
+            positions_and_scores(maps[..., : explainer.interpretable_filters], field)
+        )
+    positions, scores = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    nearest = nearest_landmarks(
+        positions, scores, dataset.landmarks[rows], dataset.image_size
+    )
+    return nearest.landmark, nearest.distance
+
+
+def _slopes(
+    explained: ExplainedModel, batch_size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradient of the score at the encoded features, the score and its class."""
+    call = explained.record.find_call(MIXTURE_LAYER, None)
+
+    def body(forward: Forward, pictures: Any, targets: Any) -> Any:
+        _, slope = activation_and_gradient(forward, call, pictures, targets)
+        scores, chosen = forward.scores(pictures, targets)
+        return ops.cast(slope, "float32"), ops.cast(scores, "float32"), chosen
+
+    slopes, scores, chosen = explained.compute(
+        ("part_contributions", call.path), body, batch_size=batch_size
+    )
+    return slopes, scores, chosen
+
+
+def _parts(landmark: np.ndarray, names: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Names of the parts that filters stand for, and each filter's place in them."""
+    used, counts = np.unique(landmark, return_counts=True)
+    # Most filters first; those without a part last.
+    order = np.lexsort((-counts, used < 0))
+    used = used[order]
+    places = np.array([np.flatnonzero(used == one)[0] for one in landmark], dtype=int)
+    return [names[one] if one >= 0 else NO_PART for one in used], places

@@ -1,0 +1,45 @@
+"""A filter loss whose weight is set while training goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_interp.layers.interpretable_mask import InterpretableMask
+
+
+@keras.saving.register_keras_serializable(package="keras_interp")
+class BalancedMask(InterpretableMask):
+    """`InterpretableMask` whose filter loss has a weight that a callback sets.
+
+    `keras_interp.callbacks.FilterLossBalance` sets it where an epoch begins. Until then
+    it is 0.
+
+    Attributes:
+        balance: The weight, float32 scalar variable, saved with the layer.
+    """
+
+    def build(self, input_shape: tuple[Any, ...]) -> None:
+        super().build(input_shape)
+        self.balance = self._state("balance", (), "zeros")
+
+    def _current_weight(self, mean_peak: Any) -> Any:
+        return ops.convert_to_tensor(self.balance)
+
+    def plain_filter_loss(self, feature_maps: Any, labels: Any = None) -> Any:
+        """The filter loss without a weight; changes no state.
+
+        Args:
+            feature_maps: Tensor `(batch, height, width, interpretable_filters)` after
+                the activation and before the mask.
+            labels: Labels of the batch, where the mode needs them.
+
+        Returns:
+            Scalar tensor.
+        """
+        feature_maps = ops.cast(feature_maps, "float32")
+        templates = self._templates(feature_maps, *self._peaks(feature_maps))
+        inputs = self._loss_inputs(feature_maps, templates, labels, training=False)
+        return self._reduced(self._loss_of_maps(inputs), feature_maps)

@@ -1,0 +1,470 @@
+"""A network that paraphrases what a trained network has learnt, in object parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_interp.layers.label_scope import (
+    current_label_scope,
+    label_scope,
+    no_label_scope,
+)
+from keras_interp.layers.reconstruction_loss import ReconstructionLoss
+from keras_interp.layers.track_mixture import TrackMixture
+from keras_interp.models.encoding import Encoding
+from keras_interp.models.explainer_network import (
+    build_network,
+    feature_network,
+    output_activation,
+    top_network,
+)
+from keras_interp.models.explainer_settings import SETTINGS, check_settings
+from keras_interp.models.explainer_weights import set_initial_weights
+from keras_interp.models.performer_features import (
+    PerformerFeatures,
+    cached_features,
+    computed_features,
+    first_pictures,
+    is_features,
+)
+from keras_interp.models.performer_plan import plan_performer
+from keras_interp.models.performer_reader import PerformerReader
+
+if TYPE_CHECKING:
+    from keras_interp.attribution import PartContributions
+
+LEARNING_RATE = 3e-4
+
+
+@keras.saving.register_keras_serializable(package="keras_interp")
+class Explainer(PerformerReader):
+    """Explains the feature maps of a trained network by object parts.
+
+    Attached to one layer of the performer, the explainer learns without labels to
+    disentangle its maps into parts (two convolutions whose filters each mean one part)
+    and textures (an ordinary convolution), and to rebuild from both the features of the
+    performer's dense layers. The performer itself is only read.
+
+    Called on pictures it gives the performer's output as computed from the rebuilt
+    features, so that `evaluate`, `keras_interp.attribution` and
+    `keras_interp.report` work on it as on any classifier.
+
+    Example:
+
+    ```python
+    explainer = ki.models.Explainer(performer, target_layer="relu4")
+    explainer.compile()
+    explainer.fit(images, epochs=10, cache_features=True)
+    print(explainer.interpretable_ratio)
+    print(explainer.part_contributions(images[:4], dataset).table())
+    ```
+
+    Args:
+        performer: Trained functional or Sequential classifier with one input and one
+            output `(batch, classes)`. Inner models may hold the target layer.
+        target_layer: Name or path of the layer whose maps are explained: `"relu4"` of
+            AlexNet, VGG-M and VGG-S or `"relu5_2"` of VGG-16 in the paper.
+        rebuilt_layers: Layers whose features are rebuilt, in order. None (default)
+            takes the last two dense layers before the classifying one (`fc6` and
+            `fc7`), after their activations. Where there are none (ResNet, MobileNet) it
+            is the vector of pooled maps that goes into the classifier, and where the
+            pooled maps are the classes' own (SqueezeNet) that of the class scores.
+        filters: Filters of each convolution. None (default) takes as many as the
+            performer's last maps have, so that its dense layers can be copied.
+        fraction: Share of interpretable filters in the interpretable track. Defaults
+            to 0.5; the paper's is 1.
+        beta: As for `InterpretableConv`.
+        norm: As for `InterpretableConv`.
+        peak: As for `InterpretableConv`.
+        filter_loss: As for `InterpretableConv`; the categories are the performer's own
+            decisions. None trains without a filter loss.
+        filter_loss_weight: Weight of each layer's filter loss. Defaults to 0.1.
+        scale: As for `InterpretableConv`.
+        weight_schedule: As for `InterpretableConv`.
+        targets: As for `InterpretableConv`: `"response"`, the pictures that a filter
+            answers strongly, or `"labels"`, those that the performer takes for the
+            filter's category. None (default) takes `"response"` where the filter loss
+            allows it: filters that may speak up for every category lose less of what
+            the performer says.
+        filter_loss_balance: None (default) keeps `filter_loss_weight`. A number sets
+            the weight in each epoch N so that the filter loss pulls at the maps
+            `filter_loss_balance / N` times as hard as the reconstruction; the paper's
+            is 2/3.
+        on_mixture: Whether the filter loss of conv-interp-2 is put on the mixture of
+            both tracks, which drives the ratio up. Defaults to True.
+        ratio_reward: Weight of the reward for a large ratio. Defaults to 0.1.
+        reconstruction_weight: Factor of each reconstruction loss. Defaults to 0.5.
+        reconstruction_power: 2 (default) divides the squared distance by the mean
+            squared norm of the features, 1 by their mean norm.
+        initialization: `"identity"` (default): conv-interp-2 starts as the identity
+            and conv-ordinary as the performer's convolution. `"paper"`: both random,
+            with which conv-interp-2 may die.
+        norm_momentum: Of the norm layers' running mean. Defaults to 0.9.
+        norm_floor: As for `MagnitudeNorm`. Defaults to 0.1.
+        restore: Gives the encoded features the size that the copied decoder is used to:
+            `"scalar"` (default), `"channel"`, or None as in the paper. See
+            `TrackMixture`.
+        objective: `"reconstruction"` (default), or `"classification"` for the paper's
+            baseline Explainer+cls, which learns from labels in place of features.
+        name: Name of the model.
+
+    Attributes:
+        performer: The network that is explained.
+        interpretable_ratio: p, the interpretable track's share of the encoded features.
+        rebuilt_layers: Paths of the layers whose features are rebuilt.
+
+    Raises:
+        ValueError: If a layer is missing or does not fit, or an argument is unknown.
+
+    Reference:
+        Zhang, Yang, Wu, "Unsupervised Learning of Neural Networks to Explain Neural
+        Networks", 2018. Its constants are lost: see
+        `keras_interp.models.EXPLAINER_PAPER_SETTINGS`.
+    """
+
+    def __init__(
+        self,
+        performer: keras.Model,
+        target_layer: str,
+        *,
+        rebuilt_layers: Sequence[str] | None = None,
+        filters: int | None = None,
+        fraction: float = 0.5,
+        beta: float = 4.0,
+        norm: str = "l1",
+        peak: str = "argmax",
+        filter_loss: str | None = "posterior",
+        filter_loss_weight: float = 0.1,
+        scale: str = "peak",
+        weight_schedule: str | None = None,
+        targets: str | None = None,
+        filter_loss_balance: float | None = None,
+        on_mixture: bool = True,
+        ratio_reward: float = 0.1,
+        reconstruction_weight: float = 0.5,
+        reconstruction_power: int = 2,
+        initialization: str = "identity",
+        norm_momentum: float = 0.9,
+        norm_floor: float = 0.1,
+        restore: str | None = "scalar",
+        objective: str = "reconstruction",
+        name: str | None = None,
+    ):
+        given = locals()
+        settings = {setting: given[setting] for setting in SETTINGS}
+        check_settings(settings)
+        plan = plan_performer(performer, target_layer, rebuilt_layers)
+        read = feature_network(plan)
+        top = top_network(plan)
+        pictures = keras.Input(
+            batch_shape=plan.graph.inputs[0].shape,
+            dtype=plan.graph.inputs[0].dtype,
+            name="images",
+        )
+        network = build_network(plan, keras.tree.flatten(read(pictures)), settings)
+        vector = network.rebuilt[-1]
+        outputs = vector if top is None else top(vector)
+        super().__init__(pictures, outputs, name=name or f"{performer.name}_explainer")
+        # Besides pictures it takes features that were computed before.
+        self.input_spec = None
+        self.performer = performer
+        self.target_layer = plan.target.path
+        self.rebuilt_layers = list(plan.names)
+        self.settings = settings
+        self._asked_layers = target_layer, rebuilt_layers
+        self._read = read
+        self._top = top
+        self._decode = keras.Model(network.features, network.rebuilt, name="decode")
+        self._encode = keras.Model(
+            network.features,
+            [network.part_maps, *network.tracks, network.encoded],
+            name="encode",
+        )
+        self._trackers = _trackers(self._decode)
+        self._output_activation = output_activation(plan)
+        set_initial_weights(self, plan, initialization)
+
+    # Calling and training ---------------------------------------------------------
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        # The performer's own filter losses, if it has any, hear of nothing.
+        with no_label_scope():
+            if is_features(inputs):
+                features = self._as_list(inputs)
+            else:
+                features = self._read(inputs, training=False)
+        if training:
+            features = keras.tree.map_structure(ops.stop_gradient, features)
+        vector = keras.tree.flatten(self._decode(features, training=training))[-1]
+        with no_label_scope():
+            return vector if self._top is None else self._top(vector, training=False)
+
+    def compute_output_spec(
+        self, inputs: Any, training: bool | None = None, mask: Any = None
+    ) -> Any:
+        if not is_features(inputs):
+            return super().compute_output_spec(inputs)
+        return keras.KerasTensor(self.output.shape, self.output.dtype)
+
+    def _as_list(self, features: PerformerFeatures) -> list[Any]:
+        missing = [name for name in self._feature_names() if name not in features]
+        if missing:
+            raise ValueError(
+                f"Expected features with the names {self._feature_names()}, as "
+                "`performer_features` of this explainer gives them. Missing: "
+                f"{missing}."
+            )
+        return [features[name] for name in self._feature_names()]
+
+    def _feature_names(self) -> list[str]:
+        rebuilt = [f"rebuilt_{number}" for number in range(len(self.rebuilt_layers))]
+        return ["target", *rebuilt, "category"]
+
+    def compile(self, optimizer: Any = None, loss: Any = None, **kwargs: Any) -> None:
+        """As for any Keras model, with an optimizer and a loss by default.
+
+        Args:
+            optimizer: Defaults to Adam with a learning rate of 3e-4.
+            loss: None (default) for distillation. The Explainer+cls baseline takes the
+                cross-entropy of the performer's output where none is given.
+            **kwargs: As for `keras.Model.compile`.
+        """
+        if optimizer is None:
+            optimizer = keras.optimizers.Adam(LEARNING_RATE)
+        if loss is None and self.settings["objective"] == "classification":
+            one = self.output.shape[-1] == 1
+            losses = keras.losses
+            kind = (
+                losses.BinaryCrossentropy
+                if one
+                else losses.SparseCategoricalCrossentropy
+            )
+            loss = kind(from_logits=self._output_activation == "linear")
+        super().compile(optimizer, loss, **kwargs)
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        cache_features: bool = False,
+        cache_folder: str | Path | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Distils the performer into the explainer.
+
+        Args:
+            x: Pictures that the performer takes: an array, `tf.data`, a `PyDataset`;
+                or what `performer_features` gave.
+            y: Labels, for Explainer+cls or compiled metrics; distillation needs none.
+            cache_features: Whether the performer is run once over the pictures before
+                training, and its features kept: in memory up to 2 GiB, above that in
+                files. For pictures that do not change between epochs.
+            cache_folder: Folder for these files; None takes a temporary one, which is
+                removed afterwards.
+            **kwargs: As for `keras.Model.fit`.
+
+        Returns:
+            Keras `History`. The log has the ratio p as `interpretable_ratio` and for
+            each rebuilt layer the share of its features that is missing.
+        """
+        if not cache_features or is_features(x):
+            return self._fit(x, y, kwargs)
+        with cached_features(
+            self._read,
+            self._feature_names(),
+            x,
+            y,
+            folder=cache_folder,
+            batch_size=kwargs.pop("batch_size", None),
+            shuffle=kwargs.pop("shuffle", True),
+        ) as (features, labels, told):
+            return self._fit(features, labels, {**kwargs, **told})
+
+    def _fit(self, x: Any, y: Any, kwargs: dict[str, Any]) -> keras.callbacks.History:
+        ratio = self.settings["filter_loss_balance"]
+        if ratio is not None:
+            # Callbacks stand on the models.
+            from keras_interp.callbacks import FilterLossBalance
+
+            callbacks = list(kwargs.get("callbacks") or ())
+            kinds = [type(one) for one in callbacks]
+            if FilterLossBalance not in kinds:
+                callbacks.append(FilterLossBalance(ratio, first_pictures(x)))
+            kwargs = {**kwargs, "callbacks": callbacks}
+        return super().fit(x, y, **kwargs)
+
+    def decode(self, features: PerformerFeatures) -> list[Any]:
+        """Rebuilt vectors, one tensor a layer, from features of the performer.
+
+        Args:
+            features: As `performer_features` gives them.
+        """
+        return keras.tree.flatten(self._decode(self._as_list(features), training=False))
+
+    def train_step(self, *args: Any) -> Any:
+        with label_scope(None):
+            return super().train_step(*args)
+
+    def test_step(self, *args: Any) -> Any:
+        with label_scope(None):
+            return super().test_step(*args)
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        loss = super().compute_loss(*args, **kwargs)
+        scope = current_label_scope()
+        for layer, findings in (scope.findings if scope else {}).items():
+            if isinstance(findings, dict):
+                for name, value in findings.items():
+                    self._trackers[name].update_state(value)
+            else:
+                layer.record(findings)
+        return loss
+
+    # What it says -----------------------------------------------------------------
+
+    @property
+    def interpretable_ratio(self) -> float:
+        """p, the interpretable track's share of the encoded features, 0 to 1."""
+        tracks: TrackMixture = self.get_layer("tracks")
+        return tracks.interpretable_ratio
+
+    def performer_features(
+        self, images: Any, batch_size: int = 32
+    ) -> dict[str, np.ndarray]:
+        """What the explainer reads from the performer on pictures.
+
+        Args:
+            images: Pictures that the performer takes.
+            batch_size: Pictures at a time.
+
+        Returns:
+            `"target"`: maps `(pictures, height, width, channels)`; `"rebuilt_0"` and so
+            on: vectors `(pictures, features)`; `"category"`: the performer's decisions,
+            int32 `(pictures,)`. `fit`, `reconstruct` and a call take them in place of
+            pictures, those of other explainers of the same layer too.
+        """
+        if is_features(images):
+            return images
+        return computed_features(self._read, self._feature_names(), images, batch_size)
+
+    def reconstruct(self, images: Any, batch_size: int = 32) -> dict[str, np.ndarray]:
+        """Features of the performer's upper layers, rebuilt from parts and textures.
+
+        Args:
+            images: Pictures that the performer takes, or `performer_features` of them.
+            batch_size: Pictures at a time.
+
+        Returns:
+            Path of each rebuilt layer to float32 `(pictures, features)`.
+        """
+        parts = [
+            [np.asarray(ops.convert_to_numpy(v), "float32") for v in vectors]
+            for vectors in self._in_batches(self._decode, images, batch_size)
+        ]
+        return {
+            path: np.concatenate([part[number] for part in parts])
+            for number, path in enumerate(self.rebuilt_layers)
+        }
+
+    def encode(self, images: Any, batch_size: int = 32) -> Encoding:
+        """Maps of the interpretable filters, and what each track contributes.
+
+        Args:
+            images: Pictures that the performer takes, or `performer_features` of them.
+            batch_size: Pictures at a time.
+
+        Returns:
+            `Encoding`.
+        """
+        mixture = self.get_layer("tracks")
+        found = []
+        for maps, *tracks, _ in self._in_batches(self._encode, images, batch_size):
+            both = (maps, *mixture.contributions(*tracks))
+            found.append([np.asarray(ops.convert_to_numpy(x), "float32") for x in both])
+        whole = [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
+        part_maps, interpretable, ordinary = whole
+        return Encoding(part_maps, interpretable, ordinary, self.interpretable_filters)
+
+    def _in_batches(self, model: keras.Model, images: Any, size: int) -> Any:
+        """What a part of the explainer gives, a batch at a time."""
+        given = images if is_features(images) else {"images": images}
+        count = len(next(iter(given.values())))
+        if count == 0:
+            raise ValueError("Expected at least one picture. Received none.")
+        for start in range(0, count, size):
+            batch = {k: v[start : start + size] for k, v in given.items()}
+            if not is_features(images):
+                read = self._read.predict_on_batch(batch["images"])
+                batch = dict(zip(self._feature_names(), read, strict=True))
+            yield keras.tree.flatten(model.predict_on_batch(self._as_list(batch)))
+
+    @property
+    def interpretable_filters(self) -> int:
+        """How many of conv-interp-2's leading filters are interpretable."""
+        return int(self.get_layer("mask_interp_2").interpretable_filters)
+
+    def part_contributions(
+        self, images: Any, dataset: Any, class_index: Any = None, **kwargs: Any
+    ) -> PartContributions:
+        """What each object part contributes to the class score of each picture.
+
+        The filters of conv-interp-2 are named by the landmark that their peaks stay
+        nearest to on `dataset`; the contribution of a filter is the sum over its map of
+        activation times gradient of the rebuilt score.
+
+        Args:
+            images: Pictures that the performer takes.
+            dataset: `PartsDataset` whose landmarks name the filters.
+            class_index: Class whose score is explained; None (default) takes the one
+                that the explainer predicts for each picture.
+            **kwargs: As for `keras_interp.attribution.part_contributions`.
+
+        Returns:
+            `keras_interp.attribution.PartContributions`.
+        """
+        from keras_interp.attribution import part_contributions
+
+        return part_contributions(self, images, dataset, class_index, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    # Saving -----------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, the performer's configuration among them.
+
+        A saved explainer holds the performer's weights: it needs no other file.
+        """
+        target_layer, rebuilt_layers = self._asked_layers
+        return {
+            "performer": keras.saving.serialize_keras_object(self.performer),
+            "target_layer": target_layer,
+            "rebuilt_layers": None if rebuilt_layers is None else list(rebuilt_layers),
+            **self.settings,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        config = dict(config)
+        performer = keras.saving.deserialize_keras_object(
+            config.pop("performer"), custom_objects=custom_objects
+        )
+        return cls(performer, config.pop("target_layer"), **config)
+
+
+def _trackers(decode: keras.Model) -> dict[str, keras.metrics.Mean]:
+    """A running mean for each figure that the log shows."""
+    names = [
+        layer.name for layer in decode.layers if isinstance(layer, ReconstructionLoss)
+    ]
+    return {name: keras.metrics.Mean(name) for name in ["interpretable_ratio", *names]}
