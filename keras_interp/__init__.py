@@ -23,7 +23,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# Imported at once: module and function share a name, and the function must win.
+# Imported at once: `load_model` must know the classes of a saved file.
+from keras_interp import layers as layers
+from keras_interp import models as models
+
+# Here module and function share a name, and the function must win.
 from keras_interp.receptive_field import ReceptiveField as ReceptiveField
 from keras_interp.receptive_field import receptive_field as receptive_field
 
@@ -58,10 +62,8 @@ if TYPE_CHECKING:
     from keras_interp import attribution as attribution
     from keras_interp import callbacks as callbacks
     from keras_interp import datasets as datasets
-    from keras_interp import layers as layers
     from keras_interp import losses as losses
     from keras_interp import metrics as metrics
-    from keras_interp import models as models
     from keras_interp import plotting as plotting
     from keras_interp import reporting as reporting
     from keras_interp.layers import InterpretableConv as InterpretableConv

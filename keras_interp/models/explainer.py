@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -455,7 +456,8 @@ class Explainer(PerformerReader):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        config = dict(config)
+        # Keras empties the configurations of inner models.
+        config = copy.deepcopy(config)
         performer = keras.saving.deserialize_keras_object(
             config.pop("performer"), custom_objects=custom_objects
         )

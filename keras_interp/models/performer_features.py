@@ -169,6 +169,11 @@ def _batches(images: Any, labels: Any, size: int) -> Iterator[tuple[Any, Any]]:
             yield images[rows], None if labels is None else labels[rows]
         return
     _check_finite(images)
+    if labels is not None:
+        raise ValueError(
+            "Expected the labels in the data set, as (pictures, labels) batches. "
+            f"Received: a {type(images).__name__} and labels beside it."
+        )
     for (pictures, batch_labels), weights in _elements(images):
         if weights is not None:
             raise ValueError(

@@ -75,5 +75,8 @@ def accuracy_rows(
 
 def _threshold(model: keras.Model) -> float:
     """Where a single output changes its mind: 0.5 of a sigmoid, 0 of a raw score."""
-    activation = getattr(model.layers[-1], "activation", None)
+    last: Any = model
+    while isinstance(last, keras.Model):
+        last = last.layers[-1]
+    activation = getattr(last, "activation", None)
     return 0.5 if activation is keras.activations.sigmoid else 0.0

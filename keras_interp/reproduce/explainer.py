@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,6 +195,10 @@ def _run_task(
             say(f"{explained.name}, seed {seed}, {kind}: {_line(figures)}")
             if kind == "explainer" and seed == settings.seed:
                 _draw(explained, performer, explainer, out)
+            # A model and its features go before the next ones come: models are
+            # rings of references, and wait for the collector.
+            del explainer
+            gc.collect()
     network = "small" if settings.data == "synthetic_parts" else settings.backbone
     place = f"{network}/{explained.name}"
     for kind, measured in found.layers.items():
@@ -227,8 +232,9 @@ def _line(figures: ExplainerFigures) -> str:
     found = figures.measured
     missing = ", ".join(f"{k} {v:.3f}" for k, v in figures.missing.items())
     return (
-        f"p {figures.p:.2f} (masked share {figures.masked_share:.2f}, dead filters "
-        f"{figures.dead_filters:.2f}), error {figures.error:.4f}, missing {missing}, "
+        f"p {figures.p:.2f} (masked share {figures.masked_share:.2f}, of the score "
+        f"{figures.score_share:.2f}, dead filters {figures.dead_filters:.2f}), "
+        f"error {figures.error:.4f}, missing {missing}, "
         f"tracking {found.tracking.value:.2f}, hit gain {found.hit_gain.value:+.2f}, "
         f"instability {found.instability.value:.3f}, part coverage "
         f"{found.coverage:.1f}"

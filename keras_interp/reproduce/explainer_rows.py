@@ -104,7 +104,7 @@ def add_explainer_rows(
     if row.startswith("explainer/"):
         paper = _PAPER_P.get((results.data, explained.name))
     results.add("2", row, "p", [one.p for one in figures], n=tested, paper_value=paper)
-    for metric in ("masked_share", "dead_filters"):
+    for metric in ("masked_share", "score_share", "dead_filters"):
         values = [getattr(one, metric) for one in figures]
         results.add("2", row, metric, values, n=tested)
     add_error(results, explained, row, [one.error for one in figures])

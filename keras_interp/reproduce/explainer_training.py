@@ -7,6 +7,7 @@ import dataclasses
 import keras
 import numpy as np
 
+from keras_interp.attribution import part_contributions
 from keras_interp.models import Encoding, Explainer
 from keras_interp.receptive_field import ReceptiveField, receptive_field
 from keras_interp.reporting import FilterMeasurement, measure_maps
@@ -46,6 +47,8 @@ class ExplainerFigures:
         measured: Filters of conv-interp-2.
         p: The ratio.
         masked_share: Share of the encoded activation that comes through masked filters.
+        score_share: Share of the score of the predicted class that comes through masked
+            filters, on pictures of objects.
         dead_filters: Share of the interpretable filters that never fire.
         error: Share of wrong classifications through the rebuilt features.
         agreement: Share of pictures classified as the performer does.
@@ -56,6 +59,7 @@ class ExplainerFigures:
     measured: FilterMeasurement
     p: float
     masked_share: float
+    score_share: float
     dead_filters: float
     error: float
     agreement: float
@@ -116,6 +120,7 @@ def measure_explainer(
         ),
         p=explainer.interpretable_ratio,
         masked_share=shown.masked_share,
+        score_share=_score_share(explained, explainer),
         dead_filters=shown.dead_filters,
         error=error(rebuilt, task.targets[tested]),
         agreement=float((decisions(rebuilt) == decisions(wanted)).mean()),
@@ -193,6 +198,23 @@ def decisions(scores: np.ndarray) -> np.ndarray:
 def error(scores: np.ndarray, targets: np.ndarray) -> float:
     """Share of wrong decisions."""
     return float((decisions(scores) != targets).mean())
+
+
+def _score_share(explained: ExplainedTask, explainer: Explainer) -> float:
+    """A high p says little if the scores are made elsewhere."""
+    task = explained.task
+    objects = task.objects()
+    tested = np.intersect1d(objects, np.flatnonzero(~task.is_train))
+    # Which part a filter stands for does not matter here: few pictures will do.
+    named = np.intersect1d(objects, np.flatnonzero(task.is_train))[:64]
+    found = part_contributions(
+        explainer,
+        explained.values[tested],
+        task.pictures.subset(named),
+        inputs=explained.values[named],
+        field=part_field(explained, explainer),
+    )
+    return float(found.per_filter.sum() / found.scores.sum())
 
 
 def _missing(explainer: Explainer, inputs: np.ndarray) -> dict[str, float]:

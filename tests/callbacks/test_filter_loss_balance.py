@@ -275,6 +275,13 @@ def test_silent_maps_have_no_filter_loss(images):
     assert balances(explainer) == [0.0, 0.0]
 
 
+def test_a_filter_loss_that_does_not_pull(images):
+    """One picture has no mutual information with the templates."""
+    explainer = with_state(make_explainer(), images)
+    started(explainer, images[:1]).on_epoch_begin(0)
+    assert balances(explainer) == [0.0, 0.0]
+
+
 def test_no_interpretable_filter(images):
     explainer = with_state(make_explainer(fraction=0.0), images)
     started(explainer, images).on_epoch_begin(0)

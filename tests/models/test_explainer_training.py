@@ -242,14 +242,13 @@ def test_validation(make, scenes, cached):
 
 
 def test_what_an_evaluation_says(make, scenes):
-    explainer = make(metrics=["accuracy"])
-    fit(explainer, scenes, LABELS)
+    explainer = make()
+    fit(explainer, scenes)
     # The count of epochs moves on where one has been trained.
     explainer.reset_metrics()
     before = state_of(explainer)
-    log = explainer.evaluate(scenes, LABELS, batch_size=16, verbose=0, return_dict=True)
-    chosen = explainer.predict_on_batch(scenes).argmax(axis=1)
-    np.testing.assert_allclose(log["accuracy"], np.mean(chosen == LABELS), rtol=1e-6)
+    keywords = {"batch_size": 16, "verbose": 0, "return_dict": True}
+    log = explainer.evaluate(scenes, **keywords)
     # The loss is that of training, the filter losses left out.
     norms = [
         float(
@@ -267,9 +266,11 @@ def test_what_an_evaluation_says(make, scenes):
     np.testing.assert_allclose(log["loss"], expected, rtol=1e-4)
     for values, old in zip(state_of(explainer), before, strict=True):
         np.testing.assert_array_equal(values, old)
-    # Without labels as well.
-    explainer.compile(run_eagerly=True)
-    again = explainer.evaluate(scenes, batch_size=16, verbose=0, return_dict=True)
+    # With labels it tells how often the rebuilt features lead to the right class.
+    explainer.compile(run_eagerly=True, metrics=["accuracy"])
+    again = explainer.evaluate(scenes, LABELS, **keywords)
+    chosen = explainer.predict_on_batch(scenes).argmax(axis=1)
+    np.testing.assert_allclose(again["accuracy"], np.mean(chosen == LABELS), rtol=1e-6)
     np.testing.assert_allclose(again["loss"], log["loss"], rtol=1e-6)
 
 

@@ -43,6 +43,7 @@ def test_drawn_birds_end_to_end(tmp_path, monkeypatch):
         row = f"{kind}/small/bird"
         share, p = found[row, "masked_share"]["value"], found[row, "p"]["value"]
         assert 0 < share < p < 1
+        assert np.isfinite(found[row, "score_share"]["value"])
         assert 0 <= found[row, "error"]["value"] <= 1
         assert found[row, "missing_fc7"]["value"] > 0
     assert len(lines) == 3 and "masked share" in lines[1]
