@@ -14,7 +14,8 @@ OUT ?= demo_output
 # The tests compare the backends. This version has a CPU build; `make test TORCH=`
 # leaves torch out, and the tests that need it are skipped and say so.
 TORCH ?= torch==2.13.0
-PYTEST_ARGS ?=
+# Two processes, a test file each at a time; `make test PYTEST_ARGS=` runs one.
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
