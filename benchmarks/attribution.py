@@ -13,9 +13,11 @@ for this network. SmoothGrad takes 16 samples, integrated gradients 16 steps, oc
 no more: they run on the smallest of `--batches`, or with `--all-batches` on all.
 
 Columns: pictures a second (median over the rounds); the ratio to the floor (median of
-the ratios of each round); seconds of the first call; peak resident memory of the
-process in MiB over first call and rounds. Libraries that are not installed, and methods
-that fail, are named below the table.
+the ratios of each round); the same ratio of processor seconds, all threads counted,
+which other work on the machine changes less (threads that wait busily, as those of
+torch do, count as well; what runs on a GPU does not); seconds of the first call; peak
+resident memory of the process in MiB over first call and rounds. Libraries that are
+not installed, and methods that fail, are named below the table.
 
 The peers pin versions that exclude each other. `--peer-python` is a Python that has
 them; one that lacks a peer is asked of the Python that runs this file.
@@ -138,39 +140,51 @@ def measure(
             continue
         running.append(contestant)
         first[contestant.name] = reply["seconds"]
-    times: dict[str, list[float]] = {contestant.name: [] for contestant in running}
+    units = ("seconds", "cpu_seconds")
+    times: dict[str, dict[str, list[float]]] = {
+        unit: {contestant.name: [] for contestant in running} for unit in units
+    }
     for _ in range(repeats):
         for contestant in running:
             reply = contestant.ask(**order)
-            times[contestant.name].append(reply.get("seconds", float("nan")))
+            for unit in units:
+                times[unit][contestant.name].append(reply.get(unit, float("nan")))
     rows = []
     for contestant in running:
         name = contestant.name
-        rounds = zip(times.get("floor", []), times[name], strict=False)
-        ratios = [bare / own for bare, own in rounds]
         rows.append(
             {
                 "method": method,
                 "size": size,
                 "batch": batch,
                 "library": name,
-                "images_per_second": batch / statistics.median(times[name]),
-                "ratio_to_floor": statistics.median(ratios) if ratios else None,
+                "images_per_second": batch / statistics.median(times["seconds"][name]),
+                "ratio_to_floor": ratio_to_floor(times["seconds"], name),
+                "cpu_ratio_to_floor": ratio_to_floor(times["cpu_seconds"], name),
                 "first_call_seconds": first[name],
                 "peak_mib": contestant.ask(do="peak").get("peak"),
-                "seconds": times[name],
+                **{unit: times[unit][name] for unit in units},
             }
         )
     return rows, problems
 
 
+def ratio_to_floor(times: dict[str, list[float]], name: str) -> float | None:
+    """Median over the rounds of the floor's time by that of a library."""
+    rounds = zip(times.get("floor", []), times[name], strict=False)
+    ratios = [bare / own for bare, own in rounds]
+    return statistics.median(ratios) if ratios else None
+
+
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
-        ratio, peak = row["ratio_to_floor"], row["peak_mib"]
+        ratio, cpu_ratio = row["ratio_to_floor"], row["cpu_ratio_to_floor"]
+        peak = row["peak_mib"]
         print(
             f"| {row['method']:20} | {row['size']:4} | {row['batch']:5} "
             f"| {row['library']:12} | {row['images_per_second']:10.3g} "
             f"| {'' if ratio is None else f'{ratio:.2f}':>8} "
+            f"| {'' if cpu_ratio is None else f'{cpu_ratio:.2f}':>9} "
             f"| {row['first_call_seconds']:12.2f} "
             f"| {'' if peak is None else f'{peak:.0f}':>8} |",
             flush=True,
@@ -181,8 +195,10 @@ def run(options: argparse.Namespace) -> tuple[list[dict[str, Any]], list[str]]:
     peers = pythons_of_peers(options.peers, options.peer_python)
     problems = [f"{p}: not installed" for p in options.peers if p not in peers]
     pythons = {**dict.fromkeys(OURS, sys.executable), **peers}
-    head = "method size batch library images/s to_floor first_call_s peak_MiB".split()
-    widths = (20, 4, 5, 12, 10, 8, 12, 8)
+    head = (
+        "method size batch library images/s to_floor cpu_floor first_call_s peak_MiB"
+    ).split()
+    widths = (20, 4, 5, 12, 10, 8, 9, 12, 8)
     cells = [name.replace("_", " ") for name in head]
     print("| " + " | ".join(map(str.ljust, cells, widths)) + " |")
     print("|" + "|".join("-" * (width + 2) for width in widths) + "|", flush=True)

@@ -291,7 +291,10 @@ def compiled(
             for tensor in of_values([v.value for v in variables()], *arrays)
         ]
     if backend == "torch":
-        return functools.partial(_run_torch, function, variables)
+        return lambda arrays: [
+            ops.convert_to_numpy(tensor)
+            for tensor in _called_torch(function, variables, arrays)[1]
+        ]
     raise _unknown_backend()
 
 
@@ -307,17 +310,46 @@ def rectifiers_in(
             nodes.extend(inner.node_def)
         return [node.op for node in nodes if node.op in ("Relu", "Relu6", "LeakyRelu")]
     if backend == "jax":
-        import jax
-
-        shapes = [jax.ShapeDtypeStruct(s.with_batch(1), s.dtype) for s in specs]
-        values = [v.value for v in variables()]
-        of_values = functools.partial(_with_values, function, variables)
-        return _rectifiers_in_jaxpr(jax.make_jaxpr(of_values)(values, *shapes).jaxpr)
+        return _rectifiers_in_jaxpr(_jaxpr_of(function, specs, variables))
     if backend == "torch":
         arrays = [np.zeros(spec.with_batch(1), spec.dtype) for spec in specs]
-        found: list[str] = []
-        _run_torch(function, variables, arrays, found)
-        return found
+        _, outputs = _called_torch(function, variables, arrays, tracking=True)
+        return _rectifiers_among(_steps_behind(outputs))
+    raise _unknown_backend()
+
+
+def used_inputs(
+    function: TensorFunction, specs: Sequence[ArraySpec], variables: Variables
+) -> list[bool]:
+    """Trace a function once, for one picture: does its result depend on each input?
+
+    torch knows it of floating inputs alone, and only where a gradient could flow.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        graph = _graph_function(function, specs).graph
+        steps = {tensor.op for tensor in graph.outputs}
+        waiting = [*steps]
+        while waiting:
+            before = {tensor.op for tensor in waiting.pop().inputs} - steps
+            steps |= before
+            waiting.extend(before)
+        return [tensor.op in steps for tensor in graph.inputs[: len(specs)]]
+    if backend == "jax":
+        jaxpr = _jaxpr_of(function, specs, variables)
+        # By identity, for constants stand among the variables.
+        used = {id(value) for value in jaxpr.outvars}
+        for equation in reversed(jaxpr.eqns):
+            if any(id(value) in used for value in equation.outvars):
+                used |= {id(value) for value in equation.invars}
+        return [id(value) in used for value in jaxpr.invars[-len(specs) :]]
+    if backend == "torch":
+        arrays = [np.zeros(spec.with_batch(1), spec.dtype) for spec in specs]
+        inputs, outputs = _called_torch(function, variables, arrays, tracking=True)
+        # Where a gradient ends, the step knows the tensor.
+        leaves = [getattr(step, "variable", None) for step in _steps_behind(outputs)]
+        used = {id(tensor) for tensor in [*leaves, *outputs]}
+        return [id(tensor) in used for tensor in inputs]
     raise _unknown_backend()
 
 
@@ -339,6 +371,17 @@ def _graph_function(function: TensorFunction, specs: Sequence[ArraySpec]) -> Any
     return traced.get_concrete_function(*signature)
 
 
+def _jaxpr_of(
+    function: TensorFunction, specs: Sequence[ArraySpec], variables: Variables
+) -> Any:
+    import jax
+
+    shapes = [jax.ShapeDtypeStruct(s.with_batch(1), s.dtype) for s in specs]
+    values = [v.value for v in variables()]
+    of_values = functools.partial(_with_values, function, variables)
+    return jax.make_jaxpr(of_values)(values, *shapes).jaxpr
+
+
 def _rectifiers_in_jaxpr(jaxpr: Any) -> list[str]:
     found = []
     for equation in jaxpr.eqns:
@@ -357,41 +400,42 @@ def _rectifiers_in_jaxpr(jaxpr: Any) -> list[str]:
     return found
 
 
-def _run_torch(
+def _called_torch(
     function: TensorFunction,
     variables: Variables,
     arrays: Sequence[np.ndarray],
-    rectifiers: list[str] | None = None,
-) -> list[np.ndarray]:
+    *,
+    tracking: bool = False,
+) -> tuple[list[Any], tuple[Any, ...]]:
+    """The arrays as tensors, and what the function makes of them."""
     import torch
 
     # Values without a history of their own: no gradient of a weight is prepared, and
     # none can be left on the model.
     values = [variable.value.detach() for variable in variables()]
-    looking = rectifiers is not None
-    with torch.inference_mode(False), torch.set_grad_enabled(looking):
+    with torch.inference_mode(False), torch.set_grad_enabled(tracking):
         tensors = [ops.convert_to_tensor(array) for array in arrays]
         for tensor in tensors:
-            tensor.requires_grad_(looking and tensor.is_floating_point())
-        outputs = _with_values(function, variables, values, *tensors)
-    if rectifiers is not None:
-        rectifiers.extend(_rectifiers_behind(outputs))
-    return [ops.convert_to_numpy(tensor) for tensor in outputs]
+            tensor.requires_grad_(tracking and tensor.is_floating_point())
+        return tensors, _with_values(function, variables, values, *tensors)
 
 
-def _rectifiers_behind(tensors: Sequence[Any]) -> list[str]:
-    names = ("ReluBackward", "LeakyReluBackward", "HardtanhBackward")
+def _steps_behind(tensors: Sequence[Any]) -> set[Any]:
+    """All steps of the backward pass from some tensors, in torch."""
     waiting = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
     seen = set(waiting)
-    found = []
     while waiting:
-        step = waiting.pop()
-        if step.name().startswith(names):
-            found.append(step.name().rstrip("0123456789").removesuffix("Backward"))
-        before = {link for link, _ in step.next_functions if link is not None} - seen
+        links = waiting.pop().next_functions
+        before = {link for link, _ in links if link is not None} - seen
         seen |= before
         waiting.extend(before)
-    return found
+    return seen
+
+
+def _rectifiers_among(steps: set[Any]) -> list[str]:
+    names = ("ReluBackward", "LeakyReluBackward", "HardtanhBackward")
+    found = [step.name() for step in steps if step.name().startswith(names)]
+    return [name.rstrip("0123456789").removesuffix("Backward") for name in found]
 
 
 def activation_functions() -> list[tuple[Any, str]]:

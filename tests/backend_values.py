@@ -1,5 +1,7 @@
 """Prints filter losses, gradients and short trainings of the active Keras backend.
 
+An explainer is among what is trained.
+
 Run with `KERAS_BACKEND` set; the result is one `.npz` file and one line of JSON.
 """
 
@@ -72,6 +74,71 @@ def trained_log(model_class: type) -> dict[str, list[float]]:
     return history
 
 
+EXPLAINERS = {
+    "defaults": (3, {}),
+    "balanced": (1, {"filter_loss": "approx", "filter_loss_balance": 2 / 3}),
+    "labels": (3, {"objective": "classification", "restore": "channel"}),
+}
+
+
+def small_performer(classes: int) -> keras.Model:
+    """A classifier of 16 x 16 pictures with fixed weights."""
+    layers = keras.layers
+    x = inputs = keras.Input((16, 16, 3))
+    for number, filters in enumerate((6, 5), 1):
+        x = layers.Conv2D(filters, 3, padding="same", name=f"conv{number}")(x)
+        x = layers.BatchNormalization(name=f"norm{number}")(x)
+        x = layers.Activation("relu", name=f"relu{number}")(x)
+    x = layers.Flatten(name="flat")(layers.MaxPooling2D(4, name="pool")(x))
+    for number in (6, 7):
+        x = layers.Dense(8, activation="relu", name=f"fc{number}")(x)
+        x = layers.Dropout(0.5, name=f"drop{number}")(x)
+    activation = "softmax" if classes > 1 else "sigmoid"
+    x = layers.Dense(classes, activation=activation, name="scores")(x)
+    model = keras.Model(inputs, x)
+    rng = np.random.default_rng(2)
+    for weight in model.weights:
+        values = rng.normal(0, 0.3, weight.shape)
+        weight.assign(np.exp(values) if "variance" in weight.path else values)
+    return model
+
+
+def values_of_explainer(classes: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Answers of an explainer, its log, and its weights after two steps and four."""
+    explainer = ki.models.Explainer(small_performer(classes), "relu1", **settings)
+    rng = np.random.default_rng(3)
+    # What is random at the start comes from Keras, and is another one in each backend.
+    for weight in explainer.trainable_weights:
+        values = ops.convert_to_numpy(weight)
+        weight.assign(values + rng.normal(0, 0.02, weight.shape))
+    second = explainer.get_layer("conv_interp_2").kernel
+    second.assign(rng.normal(0, 0.3, second.shape))
+    pictures = rng.random((6, 16, 16, 3), dtype="float32")
+    explainer.compile(keras.optimizers.SGD(0.1))
+    labels = LABELS if "objective" in settings else None
+    found = {}
+    for epoch in range(2):
+        log = explainer.fit(
+            pictures,
+            labels,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            batch_size=3,
+            shuffle=False,
+            verbose=0,
+        ).history
+        weights = [ops.convert_to_numpy(w).ravel() for w in explainer.weights]
+        found[f"weights_{epoch}"] = np.concatenate(weights)
+        found[f"log_{epoch}"] = np.array([log[name][0] for name in sorted(log)])
+    found["losses"] = np.array(explainer.evaluate(pictures, labels, verbose=0))
+    found["outputs"] = explainer.predict(pictures, verbose=0)
+    encoding = explainer.encode(pictures)
+    for name in ("part_maps", "interpretable", "ordinary"):
+        found[name] = getattr(encoding, name)
+    found["rebuilt"] = np.column_stack([*explainer.reconstruct(pictures).values()])
+    return found
+
+
 def main(path: str) -> None:
     maps = feature_maps()
     arrays = {
@@ -84,6 +151,9 @@ def main(path: str) -> None:
     for mode in FILTER_LOSSES:
         for scale in ("peak", "paper"):
             arrays.update(values_of_mode(mode, scale, maps))
+    for name, (classes, settings) in EXPLAINERS.items():
+        found = values_of_explainer(classes, settings)
+        arrays.update({f"explainer_{name}_{key}": v for key, v in found.items()})
     np.savez(path, **arrays)
     logs = {
         "plain": trained_log(keras.Sequential),

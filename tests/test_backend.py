@@ -1,7 +1,16 @@
+import contextlib
+
+import keras
 import numpy as np
+import pytest
 from keras import ops
 
-from keras_interp.backend import batches_of_arrays, gradient
+from keras_interp.backend import (
+    ArraySpec,
+    batches_of_arrays,
+    gradient,
+    used_inputs,
+)
 
 
 def test_gradient_of_a_square():
@@ -11,11 +20,30 @@ def test_gradient_of_a_square():
     np.testing.assert_allclose(slope, 2 * values)
 
 
+def double_precision():
+    """JAX computes in it where it is told to alone, the others always can."""
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.enable_x64(True)
+
+
 def test_gradient_keeps_double_precision(rng):
     values = rng.normal(size=(4, 3))
-    slope = gradient(lambda x: ops.sum(ops.exp(x)), values)
+    with double_precision():
+        slope = gradient(lambda x: ops.sum(ops.exp(x)), values)
     assert slope.dtype == "float64"
     np.testing.assert_allclose(slope, np.exp(values), rtol=1e-12)
+
+
+def test_gradient_is_single_precision_on_jax_by_default(rng):
+    if keras.backend.backend() != "jax":
+        pytest.skip("the other backends always have double precision")
+    values = rng.normal(size=(4, 3))
+    slope = gradient(lambda x: ops.sum(ops.exp(x)), values)
+    assert slope.dtype == "float32"
+    np.testing.assert_allclose(slope, np.exp(values), rtol=1e-5)
 
 
 def test_gradient_of_a_tensor_of_the_backend():
@@ -28,6 +56,21 @@ def test_gradient_is_zero_where_the_function_does_not_look():
         lambda x: ops.sum(ops.stop_gradient(x)), np.ones((2, 2), "float32")
     )
     np.testing.assert_array_equal(slope, 0)
+
+
+def test_inputs_that_a_result_depends_on():
+    variable = keras.Variable(np.ones((3,), "float32"))
+    specs = [ArraySpec((None, 3), "float32"), *[ArraySpec((), "float32")] * 3]
+
+    def function(rows, scale, forgotten, shift):
+        unused = rows * forgotten
+        assert unused.shape == rows.shape
+        return [ops.sum(ops.relu(rows * variable)), ops.exp(shift)]
+
+    used = used_inputs(function, specs, lambda: [variable])
+    assert used == [True, False, False, True]
+    used = used_inputs(lambda *tensors: tensors[1:3], specs, list)
+    assert used == [False, True, True, False]
 
 
 def test_batches_hold_every_picture_once():

@@ -66,12 +66,29 @@ def test_masks_losses_gradients_and_states(results, backend):
     assert report["backend"] == backend
     assert set(arrays) == set(expected)
     for name, values in expected.items():
+        if name.startswith("explainer"):
+            continue
         assert np.isfinite(values).all(), name
         # Relative to the largest entry: an entry may be a difference of large ones.
         scale = np.abs(values).max()
         assert scale > 0, name
         np.testing.assert_allclose(
             arrays[name] / scale, values / scale, rtol=1e-5, atol=1e-5, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_explainers(results, backend):
+    """Outputs, losses and weights of an explainer after a few steps."""
+    expected, _ = of_backend(results, "tensorflow")
+    arrays, _ = of_backend(results, backend)
+    names = [name for name in expected if name.startswith("explainer")]
+    assert len(names) == 3 * 10
+    for name in names:
+        values = expected[name]
+        assert np.isfinite(values).all(), name
+        np.testing.assert_allclose(
+            arrays[name], values, rtol=1e-4, atol=1e-4, err_msg=name
         )
 
 

@@ -23,12 +23,17 @@ from keras_interp.attribution.parameter_randomization import (
     ParameterRandomizationReport,
     parameter_randomization_report,
 )
+from keras_interp.attribution.part_contributions import (
+    PartContributions,
+    part_contributions,
+)
 from keras_interp.attribution.rectified_backprop import deconvnet, guided_backprop
 from keras_interp.attribution.smooth_grad import smooth_grad
 
 __all__ = [
     "InputShiftReport",
     "ParameterRandomizationReport",
+    "PartContributions",
     "activation_maximization",
     "completeness_error",
     "contrastive_excitation_backprop",
@@ -42,6 +47,7 @@ __all__ = [
     "integrated_gradients",
     "occlusion",
     "parameter_randomization_report",
+    "part_contributions",
     "saliency",
     "smooth_grad",
 ]

@@ -7,8 +7,10 @@ import math
 import keras
 from keras import layers
 
-from keras_interp.attribution.call_record import CallRecord, LayerCall
+from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.excitation_rules import WEIGHTED
+from keras_interp.attribution.explained_model import ExplainedModel
+from keras_interp.attribution.output_dependence import last_maps_behind
 
 # Sixteen as in the networks of the papers, and what their lost borders take away.
 COARSEST_STRIDE = 18
@@ -16,19 +18,20 @@ _NO_ACTIVATION = (layers.BatchNormalization, layers.ZeroPadding2D)
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 
 
-def default_maps(record: CallRecord, size: tuple[int, int]) -> LayerCall:
+def default_maps(explained: ExplainedModel) -> LayerCall:
     """The maps from which the coarsest convolutions start.
 
     Args:
-        record: of the calls of a model.
-        size: height and width of the picture.
+        explained: the model, one of its outputs, and pictures.
 
     Returns:
         The last call before the first convolution of the coarsest resolution whose maps
         are a bottleneck and have at least 1 / `COARSEST_STRIDE` of the picture's
         resolution; where there is none, the last such call that has a layer with
-        weights after it; failing that, the last call with maps.
+        weights after it; failing that, the last call with maps that the explained
+        output depends on.
     """
+    record, size = explained.record, explained.inputs.images.shape[1:3]
     calls = record.calls
     fine = [
         position
@@ -46,7 +49,7 @@ def default_maps(record: CallRecord, size: tuple[int, int]) -> LayerCall:
         before = [position for position in fine if first and position < first[0]]
         if before:
             return calls[before[-1]]
-    return record.last_maps()
+    return last_maps_behind(explained)
 
 
 def _is_activation(call: LayerCall) -> bool:

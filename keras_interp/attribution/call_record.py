@@ -83,7 +83,10 @@ class CallRecord:
         outputs: what the model returns.
         activations: names of the activation functions, in the order of first use.
         missed_rectifiers: ReLUs that no interceptor could see.
-        bottlenecks: positions of the calls after which no other tensor is used.
+        bottlenecks: positions of the calls after which no other tensor is used, not
+            even the pictures.
+        maps_behind: calls with feature maps that an output depends on, by its position;
+            of the outputs that were asked about.
     """
 
     calls: list[LayerCall] = dataclasses.field(default_factory=list)
@@ -91,6 +94,7 @@ class CallRecord:
     activations: dict[str, int] = dataclasses.field(default_factory=dict)
     missed_rectifiers: list[str] = dataclasses.field(default_factory=list)
     bottlenecks: list[int] = dataclasses.field(default_factory=list)
+    maps_behind: dict[int, list[LayerCall]] = dataclasses.field(default_factory=dict)
 
     def find_call(self, layer_name: str, call_index: int | None = None) -> LayerCall:
         """The call that is meant by the name of a layer.
@@ -160,6 +164,9 @@ class Recorder(Interceptor):
     ) -> Any:
         # The model itself is not recorded: a record must not keep its model alive.
         if operation is self._model and not self._path:
+            inputs = keras.tree.flatten((args, kwargs))
+            pictures = [x for x in inputs if ops.is_tensor(x) and len(x.shape) == 4]
+            self._lifetimes.make(pictures, 0, by_call=False)
             return call(*args, **kwargs)
         index = self._times.get(id(operation), 0)
         self._times[id(operation)] = index + 1

@@ -68,27 +68,36 @@ def class_targets(
     return np.broadcast_to(wanted, (pictures,)).astype("int32")
 
 
-def class_scores(logits: Any, targets: Any) -> tuple[Any, Any]:
+def class_scores(
+    logits: Any, targets: Any, *, all_given: bool = False
+) -> tuple[Any, Any]:
     """Score of one class of each picture.
 
     Args:
         logits: tensor `(batch, classes)`.
         targets: int32 tensor `(batch,)`, -1 for the class of highest score.
+        all_given: whether no target is -1. What only the prediction needs is then left
+            out of a compiled function.
 
     Returns:
         Scores `(batch,)` and the classes that were meant.
     """
+    if all_given:
+        return _picked(logits, targets), targets
     highest = ops.cast(ops.argmax(logits, axis=-1), "int32")
     chosen = ops.where(targets < 0, highest, targets)
     return _picked(logits, chosen), chosen
 
 
-def filter_scores(activation: Any, targets: Any) -> tuple[Any, Any]:
+def filter_scores(
+    activation: Any, targets: Any, *, all_given: bool = False
+) -> tuple[Any, Any]:
     """Largest activation of one filter of each picture (Zeiler and Fergus).
 
     Args:
         activation: tensor `(batch, height, width, filters)` or `(batch, filters)`.
         targets: int32 tensor `(batch,)`, -1 for the filter of largest activation.
+        all_given: whether no target is -1.
 
     Returns:
         Scores `(batch,)` and the filters that were meant.
@@ -104,7 +113,7 @@ def filter_scores(activation: Any, targets: Any) -> tuple[Any, Any]:
         # The first largest cell alone: `max` would share the gradient among equals.
         cell = ops.cast(ops.argmax(activation, axis=1), "int32")
         activation = ops.take_along_axis(activation, cell[:, None, :], axis=1)[:, 0]
-    return class_scores(activation, targets)
+    return class_scores(activation, targets, all_given=all_given)
 
 
 def _picked(scores: Any, chosen: Any) -> Any:

@@ -18,6 +18,7 @@ from keras_interp.attribution.class_targets import (
 from keras_interp.attribution.excitation_rules import WEIGHTED
 from keras_interp.attribution.excitation_trace import ExcitationTrace
 from keras_interp.attribution.explained_model import ExplainedModel, Forward
+from keras_interp.attribution.output_dependence import last_maps_behind
 from keras_interp.backend import value_and_gradient
 
 
@@ -200,16 +201,15 @@ def _target(
     explained: ExplainedModel, layer_name: str | None, call_index: int | None
 ) -> LayerCall:
     """The call of the layer at which the method ends."""
-    record = explained.record
     if layer_name is None:
-        return default_maps(record, explained.inputs.images.shape[1:3])
-    call = record.find_call(layer_name, call_index)
+        return default_maps(explained)
+    call = explained.record.find_call(layer_name, call_index)
     if call.shape is None or len(call.shape) != 4:
         raise ValueError(
             "Excitation backpropagation needs a layer of feature maps (batch, height, "
             f"width, channels); {call.name!r} puts out "
-            f"{call.shape or 'several tensors'}. Choose {record.last_maps().name!r}, "
-            "say."
+            f"{call.shape or 'several tensors'}. Choose "
+            f"{last_maps_behind(explained).name!r}, say."
         )
     return call
 

@@ -93,7 +93,11 @@ class Forward:
         return called_in_inference(alive(self._model), inputs, *interceptors)
 
     def scores(
-        self, pictures: Any, targets: Any, *interceptors: Interceptor
+        self,
+        pictures: Any,
+        targets: Any,
+        *interceptors: Interceptor,
+        all_given: bool = False,
     ) -> tuple[Any, Any]:
         """Score of the explained class, or of the explained filter, of each picture.
 
@@ -102,16 +106,19 @@ class Forward:
             targets: int32 tensor `(batch,)`, class or filter; -1 for the one of highest
                 score.
             *interceptors: that see the calls of the model.
+            all_given: whether no target is -1; a setting that belongs in the key of
+                the compiled function.
 
         Returns:
             float32 tensor of scores `(batch,)` and int32 tensor of the classes or
             filters that were meant.
         """
         if self._unit is None:
-            return class_scores(self.logits(pictures, *interceptors), targets)
+            logits = self.logits(pictures, *interceptors)
+            return class_scores(logits, targets, all_given=all_given)
         captured = CapturedCall(self._unit.operation(), self._unit.index)
         self.outputs(pictures, *interceptors, captured)
-        return filter_scores(captured.output, targets)
+        return filter_scores(captured.output, targets, all_given=all_given)
 
     def gradient(
         self, scores_of: Callable[[Any], tuple[Any, Any]], at: Any

@@ -12,6 +12,7 @@ from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.captured_call import CapturedCall
 from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.forward_pass import Forward
+from keras_interp.attribution.output_dependence import last_maps_behind
 
 
 def grad_cam(
@@ -43,7 +44,8 @@ def grad_cam(
         class_index: likewise.
         layer_name: layer whose feature maps are taken, by name or path, wherever it is
             in the model. By default the last call of a layer that puts out feature maps
-            of more than one cell.
+            of more than one cell and that the explained output depends on. A named
+            layer that it does not depend on has maps of zeros.
         batch_size: likewise.
         call_index: which call of the layer, where it is called several times.
         output_index: likewise.
@@ -69,14 +71,14 @@ def grad_cam(
         input_index=input_index,
     )
     if layer_name is None:
-        call = explained.record.last_maps()
+        call = last_maps_behind(explained)
     else:
         call = explained.record.find_call(layer_name, call_index)
     if call.shape is None or len(call.shape) != 4:
         raise ValueError(
             "Grad-CAM needs a layer of feature maps (batch, height, width, channels); "
             f"{call.name!r} puts out {call.shape or 'several tensors'}. "
-            f"{explained.record.last_maps().name!r}, say, has them."
+            f"{last_maps_behind(explained).name!r}, say, has them."
         )
     key = ("grad_cam", call.path, call.index)
     (maps,) = explained.compute(key, _body_for(call), batch_size=batch_size)

@@ -132,12 +132,15 @@ def deconvnet(
 
 def _with_rule(explained: ExplainedModel, rule: str, batch_size: int) -> np.ndarray:
     check_rectifiers(explained.record, explained.model.name)
+    # What follows the last pooling matters for the prediction alone in a deconvnet:
+    # where every class is given, a function of its own leaves it out.
+    all_given = rule == "deconvnet" and bool((explained.targets >= 0).all())
 
     def slopes(forward: Forward, pictures: Any, targets: Any) -> Any:
         def scores_of(at: Any) -> tuple[Any, Any]:
-            return forward.scores(at, targets, ReluRule(rule))
+            return forward.scores(at, targets, ReluRule(rule), all_given=all_given)
 
         return forward.gradient(scores_of, pictures)[0]
 
-    (maps,) = explained.compute(rule, slopes, batch_size=batch_size)
+    (maps,) = explained.compute((rule, all_given), slopes, batch_size=batch_size)
     return maps

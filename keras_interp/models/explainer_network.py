@@ -194,6 +194,8 @@ def _mask(
     if filter_loss is None:
         names = ("fraction", "beta", "norm", "peak")
         keywords = {key: settings[key] for key in names}
+        # A layer that is not built whole makes Keras look for its shapes in every fit.
+        keywords["num_categories"] = width
         return InterpretableMask(**keywords, filter_loss=None, name=name)
     keywords = _filter_loss(settings, width) or {}
     balanced = settings["filter_loss_balance"] is not None

@@ -217,12 +217,13 @@ def _collected(
     held = 0
     try:
         for pictures, batch_labels in batches:
-            found = network.predict_on_batch(pictures)
+            # A data set may give tensors of another backend.
+            found = network.predict_on_batch(_array(pictures))
             for name, value in zip(names, found, strict=True):
                 parts[name].append(_storable(value))
                 held += parts[name][-1].nbytes
             if batch_labels is not None:
-                labels.append(np.asarray(ops.convert_to_numpy(batch_labels)))
+                labels.append(_array(batch_labels))
             if folder is not None and held > MOST_BYTES_IN_MEMORY:
                 _check_space(folder, held)
                 _append(files, parts, folder)
@@ -238,6 +239,10 @@ def _collected(
     if not files:
         return {name: np.concatenate(arrays) for name, arrays in parts.items()}, joined
     return {name: _mapped(*entry) for name, entry in files.items()}, joined
+
+
+def _array(values: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(values))
 
 
 def _storable(value: Any) -> np.ndarray:

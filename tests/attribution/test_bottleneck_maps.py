@@ -20,8 +20,7 @@ from keras_interp.attribution.tensor_lifetimes import Lifetimes
 def chosen(model):
     """The default layer's path."""
     images = np.zeros((1, *model.input_shape[1:]), "float32")
-    record = ExplainedModel(model, images).record
-    return default_maps(record, images.shape[1:3]).name
+    return default_maps(ExplainedModel(model, images)).name
 
 
 def application(name, size=64):
@@ -110,6 +109,15 @@ def test_the_relu_of_a_skipped_tensor_is_inside_a_branch():
     maps = layers.Add()([layers.MaxPooling2D()(maps), inner])
     model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(maps)))
     assert chosen(model) == "start"
+
+
+def test_the_picture_itself_may_be_beside_the_maps():
+    inputs = keras.Input((32, 32, 3))
+    maps = layers.Conv2D(4, 3, activation="relu", padding="same", name="a")(inputs)
+    both = layers.Concatenate(name="both")([maps, inputs])
+    last = layers.Conv2D(4, 3, strides=2, activation="relu", name="last")(both)
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(last)))
+    assert chosen(model) == "both"
 
 
 def test_lifetimes():

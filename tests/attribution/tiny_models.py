@@ -190,6 +190,49 @@ def two_outputs():
     return seeded(keras.Model(inputs, outputs))
 
 
+def two_heads():
+    """Species and parts, each from feature maps of its own above one trunk."""
+    inputs = keras.Input(SIZE)
+    trunk = _convolution(4, inputs, "argument", padding="same", name="trunk")
+    species = _convolution(5, trunk, "argument", name="species_maps")
+    parts = _convolution(6, trunk, "argument", name="part_maps")
+    pool = layers.GlobalAveragePooling2D(name="pool")
+    outputs = {
+        "species": layers.Dense(CLASSES, activation="softmax")(pool(species)),
+        "parts": layers.Dense(3, activation="sigmoid")(pool(parts)),
+    }
+    return seeded(keras.Model(inputs, outputs))
+
+
+@keras.saving.register_keras_serializable(package="tiny_models")
+class SubclassedHeads(keras.Model):
+    """The same with numbers that no layer computes, and maps that nobody gets."""
+
+    def __init__(self, **keywords):
+        super().__init__(**keywords)
+        self.trunk = layers.Conv2D(4, 3, padding="same", name="trunk")
+        self.species = layers.Conv2D(5, 3, activation="relu", name="species_maps")
+        self.parts = layers.Conv2D(6, 3, activation="relu", name="part_maps")
+        self.unused = layers.Conv2D(2, 3, name="unused_maps")
+        self.pool = layers.GlobalAveragePooling2D()
+        self.dense = [layers.Dense(CLASSES), layers.Dense(3)]
+
+    def call(self, inputs):
+        maps = ops.relu(self.trunk(inputs))
+        species, parts = self.species(maps * 2.0), self.parts(maps + 1.0)
+        self.pool(self.unused(maps))
+        return {
+            "species": ops.softmax(self.dense[0](self.pool(species * 0.5))),
+            "parts": self.dense[1](self.pool(parts * 0.5)),
+        }
+
+
+def subclassed_heads():
+    model = SubclassedHeads()
+    model(np.zeros((1, *SIZE), "float32"))
+    return seeded(model)
+
+
 def shared():
     """One convolution and one ReLU, each called twice."""
     inputs = keras.Input(SIZE)
