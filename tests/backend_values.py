@@ -76,8 +76,8 @@ def trained_log(model_class: type) -> dict[str, list[float]]:
 
 EXPLAINERS = {
     "defaults": (3, {}),
-    "balanced": (1, {"filter_loss": "approx", "filter_loss_balance": 2 / 3}),
-    "labels": (3, {"objective": "classification", "restore": "channel"}),
+    "balanced": (1, {"filter_loss_balance": 2 / 3, "restore": "channel"}),
+    "labels": (3, {"objective": "classification", "filter_loss": "approx"}),
 }
 
 
