@@ -27,8 +27,8 @@ def arrays_of(model):
 
 
 def trained(explainer, scenes, labels=None, **keywords):
-    """One epoch without a graph, which takes long to trace."""
-    keywords = {"batch_size": 8, "verbose": 0, "shuffle": False, **keywords}
+    """One step without a graph, which takes long to trace."""
+    keywords = {"batch_size": 16, "verbose": 0, "shuffle": False, **keywords}
     if not explainer.compiled:
         explainer.compile(run_eagerly=True)
     return explainer.fit(scenes, labels, **keywords).history
@@ -97,7 +97,7 @@ def test_in_training_the_performer_does_as_in_inference(
         keras.utils.set_random_seed(5)
         explainer = Explainer(performer(classes, end), "relu2")
         given = explainer.performer_features(scenes) if with_features else scenes
-        log = trained(explainer, given, batch_size=16)
+        log = trained(explainer, given)
         results.append((log["loss"], arrays_of(explainer)))
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-5)
     for one, other in zip(results[0][1], results[1][1], strict=True):

@@ -14,7 +14,7 @@ Explainer = ki.models.Explainer
 
 def trained(explainer, x, y=None, optimizer=None, **keywords):
     explainer.compile(optimizer, run_eagerly=True)
-    log = explainer.fit(x, y, batch_size=8, verbose=0, **keywords).history
+    log = explainer.fit(x, y, batch_size=16, verbose=0, **keywords).history
     assert all(np.isfinite(values).all() for values in log.values()), log
     for weight in explainer.weights:
         assert np.isfinite(ops.convert_to_numpy(weight)).all(), weight.path

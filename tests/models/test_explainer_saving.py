@@ -28,7 +28,7 @@ def make(performer):
 
 def fit(explainer, scenes, epochs=1, **keywords):
     return explainer.fit(
-        scenes, epochs=epochs, batch_size=8, verbose=0, shuffle=False, **keywords
+        scenes, epochs=epochs, batch_size=16, verbose=0, shuffle=False, **keywords
     ).history
 
 
