@@ -181,12 +181,16 @@ def explainer(
         str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
     ] = "posterior",
     filter_loss_weight: Annotated[
-        float, typer.Option(help="Weight of the filter loss.")
-    ] = 0.1,
+        float | None, typer.Option(help="Weight of the filter loss.")
+    ] = None,
     fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
     ratio_reward: Annotated[
         float, typer.Option(help="Weight of the reward for a large ratio.")
     ] = 0.1,
+    targets: Annotated[
+        str | None,
+        typer.Option(help="response or labels: where a filter's part is looked for."),
+    ] = None,
     unlabelled: Annotated[
         bool, typer.Option(help="Learn from pictures of other species, too.")
     ] = True,
@@ -209,6 +213,7 @@ def explainer(
         filter_loss_weight=filter_loss_weight,
         fraction=fraction,
         ratio_reward=ratio_reward,
+        targets=targets,
         unlabelled=unlabelled,
     )
     results = reproduce_explainer(settings, out)

@@ -39,7 +39,5 @@ class BalancedMask(InterpretableMask):
         Returns:
             Scalar tensor.
         """
-        feature_maps = ops.cast(feature_maps, "float32")
-        templates = self._templates(feature_maps, *self._peaks(feature_maps))
-        inputs = self._loss_inputs(feature_maps, templates, labels, training=False)
-        return self._reduced(self._loss_of_maps(inputs), feature_maps)
+        loss, _ = self._loss_without_weight(feature_maps, labels)
+        return loss

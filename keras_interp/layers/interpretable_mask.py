@@ -326,11 +326,16 @@ class InterpretableMask(keras.layers.Layer):
         Returns:
             Scalar tensor.
         """
+        loss, inputs = self._loss_without_weight(feature_maps, labels)
+        return loss * self._current_weight(inputs.mean_peak)
+
+    def _loss_without_weight(
+        self, feature_maps: Any, labels: Any
+    ) -> tuple[Any, FilterLossInputs]:
         feature_maps = ops.cast(feature_maps, "float32")
         templates = self._templates(feature_maps, *self._peaks(feature_maps))
         inputs = self._loss_inputs(feature_maps, templates, labels, training=False)
-        loss = self._reduced(self._loss_of_maps(inputs), feature_maps)
-        return loss * self._current_weight(inputs.mean_peak)
+        return self._reduced(self._loss_of_maps(inputs), feature_maps), inputs
 
     def _reduced(self, loss_of_filters: Any, feature_maps: Any) -> Any:
         reduce = ops.mean if self.scale == "peak" else ops.sum

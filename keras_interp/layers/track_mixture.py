@@ -26,8 +26,9 @@ class TrackMixture(keras.layers.Layer):
     Both tracks are normalised by `MagnitudeNorm`, so that p is the share of the
     interpretable one. `-reward * log p` is added to the loss. The filter loss of the
     interpretable track's top filters is put on the mixture of the maps before masks and
-    pooling, `p x_f + (1 - p) x_ordinary`: because the ordinary channel is diffuse, a
-    large p lowers it. Nothing of it flows back into the ordinary track.
+    pooling, `p x_f + (1 - p) x_ordinary`: the ordinary channel is diffuse, and the less
+    there is of it, the more the mixture looks like a part. Nothing of it flows back
+    into the ordinary track.
 
     Example:
 
@@ -221,7 +222,8 @@ class TrackMixture(keras.layers.Layer):
         part_maps = part_maps / self.norm_interpretable.divisors()[:count]
         if not self.on_mixture:
             return part_maps
-        other_maps = ops.cast(ops.stop_gradient(other_maps[..., :count]), "float32")
+        other_maps = ops.stop_gradient(ops.convert_to_tensor(other_maps))
+        other_maps = ops.cast(other_maps[..., :count], "float32")
         other_maps = other_maps / self.norm_ordinary.divisors()[:count]
         ratio = self._ratio()
         return ratio * part_maps + (1.0 - ratio) * other_maps

@@ -78,8 +78,10 @@ class Explainer(PerformerReader):
             pooled maps are the classes' own (SqueezeNet) that of the class scores.
         filters: Filters of each convolution. None (default) takes as many as the
             performer's last maps have, so that its dense layers can be copied.
-        fraction: Share of interpretable filters in the interpretable track. Defaults
-            to 0.5; the paper's is 1.
+        fraction: Share of interpretable filters in the interpretable track. With 0.5
+            (default) the rebuilt features come nearest to the performer's, but the
+            unmasked half of the track makes most of the score. With 1, the paper's,
+            parts make most of it; give `filter_loss_weight=0.5` then.
         beta: As for `InterpretableConv`.
         norm: As for `InterpretableConv`.
         peak: As for `InterpretableConv`.

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_interp import datasets
 from keras_interp.receptive_field import ReceptiveField
+from keras_interp.reproduce.explainer_course import COURSES
 from keras_interp.reproduce.frozen_trunk import FrozenTrunk, Projection
 from keras_interp.reproduce.icnn_task import (
     IcnnTask,
@@ -18,11 +19,6 @@ from keras_interp.reproduce.icnn_task import (
 )
 
 COMPONENTS = 96
-# Steps of an explainer of one category, whatever the number of pictures: with fewer the
-# interpretable filters of a small dataset are not there yet.
-STEPS = 900
-QUICK_STEPS = 250
-BATCH_SIZE = 64
 SYNTHETIC_SIZE = 64
 # Drawn pictures cost nothing: as many as two cores can learn from in time.
 SYNTHETIC_PICTURES = 2400
@@ -43,6 +39,7 @@ class ExplainedTask:
             the pictures of `task.objects()`; None where the performer has them.
         epochs: Passes of the performer and of the explainer over their pictures.
         learning_rate: Of the explainer.
+        filter_loss_weight: Of the explainer.
     """
 
     task: IcnnTask
@@ -53,6 +50,7 @@ class ExplainedTask:
     target_maps: np.ndarray | None
     epochs: tuple[int, int]
     learning_rate: float = 3e-4
+    filter_loss_weight: float = 0.1
 
     @property
     def name(self) -> str:
@@ -108,15 +106,20 @@ def explained_tasks(
         extra = None
     if categories:
         found = [task for task in found if task.name in categories]
-    return [_projected(task, trunk, extra, quick) for task in found]
+    return [_projected(data, task, trunk, extra, quick) for task in found]
 
 
 def _projected(
-    task: IcnnTask, trunk: FrozenTrunk, extra: np.ndarray | None, quick: bool
+    data: str,
+    task: IcnnTask,
+    trunk: FrozenTrunk,
+    extra: np.ndarray | None,
+    quick: bool,
 ) -> ExplainedTask:
     projection = Projection.fit(task.features[task.is_train], COMPONENTS)
     values = projection(task.features)
     several = task.categories > 1
+    course = COURSES[data, several]
     unlabelled = np.empty((0, *values.shape[1:]), "float32")
     explained = ExplainedTask(
         task,
@@ -125,16 +128,13 @@ def _projected(
         unlabelled if extra is None else projection(extra),
         trunk.receptive_field(),
         task.features[task.objects()],
-        epochs=(30, 14) if several else (8, 1),
-        learning_rate=1e-3 if several else 3e-4,
+        epochs=(course.performer_epochs // (2 if quick and several else 1), 1),
+        learning_rate=course.learning_rate,
+        filter_loss_weight=course.filter_loss_weight,
     )
-    performer, explainer = explained.epochs
-    if not several:
-        steps = len(explained.distillation_inputs()) / BATCH_SIZE
-        explainer = round((QUICK_STEPS if quick else STEPS) / steps)
-    elif quick:
-        performer, explainer = performer // 2, explainer // 2
-    return dataclasses.replace(explained, epochs=(performer, max(1, explainer)))
+    pictures = len(explained.distillation_inputs())
+    epochs = explained.epochs[0], course.explainer_epochs(pictures, quick)
+    return dataclasses.replace(explained, epochs=epochs)
 
 
 def _other_species(

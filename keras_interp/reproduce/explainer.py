@@ -53,9 +53,11 @@ class ExplainerSettings:
         development: Leave the test pictures alone and score on held-back training
             pictures, for trying settings.
         filter_loss: Mode of the filter loss; None leaves the mask alone.
-        filter_loss_weight: Its weight.
+        filter_loss_weight: Its weight; None takes what suits the task.
         fraction: Share of interpretable filters.
         ratio_reward: Weight of the reward for a large ratio.
+        targets: Which pictures a filter's part is looked for in, as for
+            `keras_interp.models.Explainer`; None takes what suits the filter loss.
         unlabelled: Whether the explainer may also learn from pictures of other species,
             without their labels.
     """
@@ -71,18 +73,23 @@ class ExplainerSettings:
     quick: bool = False
     development: bool = False
     filter_loss: str | None = "posterior"
-    filter_loss_weight: float = 0.1
+    filter_loss_weight: float | None = None
     fraction: float = 0.5
     ratio_reward: float = 0.1
+    targets: str | None = None
     unlabelled: bool = True
 
     def recipes(self, explained: ExplainedTask) -> dict[str, ExplainerRecipe]:
         """The explainers that are trained, by the name of their row."""
+        weight = self.filter_loss_weight
         usual = ExplainerRecipe(
             filter_loss=self.filter_loss,
-            filter_loss_weight=self.filter_loss_weight,
+            filter_loss_weight=(
+                explained.filter_loss_weight if weight is None else weight
+            ),
             fraction=self.fraction,
             ratio_reward=self.ratio_reward,
+            targets=self.targets,
         )
         found = {"explainer": usual}
         found[WITH_CLASSES] = dataclasses.replace(usual, objective="classification")

@@ -13,6 +13,7 @@ from keras_interp.receptive_field import ReceptiveField, receptive_field
 from keras_interp.reporting import FilterMeasurement, measure_maps
 from keras_interp.reporting.feature_maps import LayerMaps
 from keras_interp.reproduce.explained_task import ExplainedTask
+from keras_interp.reproduce.explainer_course import BATCH_SIZE
 from keras_interp.reproduce.explainer_performer import TARGET_LAYER, TOP_LAYER
 
 PART_LAYER = "conv_interp_2"
@@ -27,6 +28,7 @@ class ExplainerRecipe:
         filter_loss_weight: Its weight.
         fraction: Share of interpretable filters.
         ratio_reward: Weight of the reward for a large ratio.
+        targets: Which pictures a filter's part is looked for in, as for `Explainer`.
         objective: `"reconstruction"`, or `"classification"` for Explainer+cls.
         batch_size: Pictures a step.
     """
@@ -35,8 +37,9 @@ class ExplainerRecipe:
     filter_loss_weight: float = 0.1
     fraction: float = 0.5
     ratio_reward: float = 0.1
+    targets: str | None = None
     objective: str = "reconstruction"
-    batch_size: int = 64
+    batch_size: int = BATCH_SIZE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +84,7 @@ def train_explainer(
         filter_loss_weight=recipe.filter_loss_weight,
         fraction=recipe.fraction,
         ratio_reward=recipe.ratio_reward,
+        targets=recipe.targets,
         objective=recipe.objective,
     )
     explainer.compile(keras.optimizers.Adam(explained.learning_rate))
