@@ -42,6 +42,6 @@ class Course:
 COURSES = {
     ("cub", False): Course(8, 0.1, 3e-4, steps=900),
     ("cub", True): Course(30, 0.1, 1e-3, epochs=14),
-    ("animal_part", False): Course(8, 0.5, 6e-4, steps=450),
-    ("animal_part", True): Course(30, 0.3, 1e-3, epochs=28),
+    ("animal_part", False): Course(8, 0.5, 6e-4, steps=330),
+    ("animal_part", True): Course(30, 0.3, 1e-3, epochs=20),
 }
