@@ -225,7 +225,8 @@ def _measure_performer(
     tested = ~explained.task.is_train
     scores = performer.predict(explained.values[tested], verbose=0)
     found.errors.append(error(scores, explained.task.targets[tested]))
-    for kind, measured in measure_performer(explained, performer).items():
+    before = found.layers.get("target_layer", [None])[0]
+    for kind, measured in measure_performer(explained, performer, before).items():
         found.layers.setdefault(kind, []).append(measured)
     top = found.layers["performer"][-1]
     say(

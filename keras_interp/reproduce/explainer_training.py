@@ -152,22 +152,32 @@ def measure_layer(
 
 
 def measure_performer(
-    explained: ExplainedTask, performer: keras.Model
+    explained: ExplainedTask,
+    performer: keras.Model,
+    target_layer: FilterMeasurement | None = None,
 ) -> dict[str, FilterMeasurement]:
-    """The performer's top convolution and its target layer."""
-    inputs = explained.values[explained.task.objects()]
-    maps = {}
-    for row, name in (("performer", TOP_LAYER), ("target_layer", TARGET_LAYER)):
-        model = keras.Model(performer.inputs, performer.get_layer(name).output)
-        maps[row] = model, layer_field(explained, performer, name)
-    found = {
-        row: measure_layer(explained, model.predict(inputs, verbose=0), field)
-        for row, (model, field) in maps.items()
-        if row == "performer" or explained.target_maps is None
-    }
-    if explained.target_maps is not None:
-        _, field = maps["target_layer"]
-        found["target_layer"] = measure_layer(explained, explained.target_maps, field)
+    """The performer's top convolution and its target layer.
+
+    Args:
+        explained: The task.
+        performer: Trained on it.
+        target_layer: What was found for another performer. It is taken over where the
+            maps are a frozen trunk's, the same for all: to measure their many channels
+            takes longer than everything else.
+    """
+    layers = {"performer": TOP_LAYER, "target_layer": TARGET_LAYER}
+    found = {}
+    for row, name in layers.items():
+        field = layer_field(explained, performer, name)
+        maps = explained.target_maps
+        if row == "performer" or maps is None:
+            model = keras.Model(performer.inputs, performer.get_layer(name).output)
+            inputs = explained.values[explained.task.objects()]
+            maps = model.predict(inputs, verbose=0)
+        elif target_layer is not None:
+            found[row] = target_layer
+            continue
+        found[row] = measure_layer(explained, maps, field)
     return found
 
 

@@ -92,6 +92,48 @@ def test_the_fields_of_trunk_and_explainer_are_put_together(monkeypatch):
     assert (found.size, found.stride, found.start) == (100 + 4 * 16, 16, 8.5)
 
 
+def test_the_maps_of_a_frozen_trunk_are_measured_once(monkeypatch):
+    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.reproduce.explainer_performer import (
+        PerformerRecipe,
+        build_performer,
+    )
+    from keras_interp.reproduce.explainer_training import measure_performer
+
+    monkeypatch.setattr(explained_task, "SYNTHETIC_PICTURES", 40)
+    (drawn,) = explained_task.explained_tasks(
+        "synthetic_parts",
+        None,
+        None,
+        categories=None,
+        quick=True,
+        development=False,
+        seed=0,
+    )
+    random = np.random.default_rng(0)
+    count, objects = len(drawn.values), len(drawn.task.objects())
+    task = explained_task.dataclasses.replace(
+        drawn,
+        values=random.random((count, 8, 8, 6), "float32"),
+        field=ReceptiveField(size=9, stride=8, start=3.5),
+        target_maps=random.random((objects, 8, 8, 5), "float32"),
+    )
+    performers = [
+        build_performer((8, 8, 6), 1, PerformerRecipe(filters=4, units=6))
+        for _ in range(2)
+    ]
+    first = measure_performer(task, performers[0])
+    second = measure_performer(task, performers[1], first["target_layer"])
+    assert second["target_layer"] is first["target_layer"]
+    assert second["performer"].tracking.value != first["performer"].tracking.value
+    afresh = measure_performer(task, performers[1])
+    assert afresh["target_layer"].tracking.value == first["target_layer"].tracking.value
+    # Maps of the performer's own are another network's: they are not taken over.
+    own = explained_task.dataclasses.replace(task, target_maps=None)
+    there = measure_performer(own, performers[1], first["target_layer"])
+    assert there["target_layer"].tracking.value != first["target_layer"].tracking.value
+
+
 @pytest.mark.slow
 def test_real_birds_end_to_end(real_data, tmp_path):
     settings = ExplainerSettings(
