@@ -162,8 +162,8 @@ def measure_performer(
         explained: The task.
         performer: Trained on it.
         target_layer: What was found for another performer. It is taken over where the
-            maps are a frozen trunk's, the same for all: to measure their many channels
-            takes longer than everything else.
+            maps are a frozen trunk's, the same for all: their many channels take
+            seconds to measure.
     """
     layers = {"performer": TOP_LAYER, "target_layer": TARGET_LAYER}
     found = {}
