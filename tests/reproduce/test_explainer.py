@@ -63,7 +63,7 @@ def test_a_task_that_is_not_there_is_refused(tmp_path, monkeypatch):
         reproduce_explainer(settings, tmp_path)
 
 
-def test_the_fields_of_trunk_and_explainer_are_put_together(monkeypatch):
+def test_the_fields_of_trunk_and_explainer_are_put_together(drawn_task):
     from keras_interp import models
     from keras_interp.receptive_field import ReceptiveField
     from keras_interp.reproduce.explainer_performer import (
@@ -73,26 +73,16 @@ def test_the_fields_of_trunk_and_explainer_are_put_together(monkeypatch):
     )
     from keras_interp.reproduce.explainer_training import part_field
 
-    monkeypatch.setattr(explained_task, "SYNTHETIC_PICTURES", 40)
-    (task,) = explained_task.explained_tasks(
-        "synthetic_parts",
-        None,
-        None,
-        categories=None,
-        quick=True,
-        development=False,
-        seed=0,
-    )
     performer = build_performer((13, 13, 8), 1, PerformerRecipe(filters=4, units=6))
     explainer = models.Explainer(performer, TARGET_LAYER)
     below = ReceptiveField(size=100, stride=16, start=8.5)
-    on_trunk = explained_task.dataclasses.replace(task, field=below)
+    on_trunk = explained_task.dataclasses.replace(drawn_task, field=below)
     found = part_field(on_trunk, explainer)
     # Two 3x3 convolutions see two cells more on each side.
     assert (found.size, found.stride, found.start) == (100 + 4 * 16, 16, 8.5)
 
 
-def test_the_maps_of_a_frozen_trunk_are_measured_once(monkeypatch):
+def test_the_maps_of_a_frozen_trunk_are_measured_once(drawn_task):
     from keras_interp.receptive_field import ReceptiveField
     from keras_interp.reproduce.explainer_performer import (
         PerformerRecipe,
@@ -100,20 +90,10 @@ def test_the_maps_of_a_frozen_trunk_are_measured_once(monkeypatch):
     )
     from keras_interp.reproduce.explainer_training import measure_performer
 
-    monkeypatch.setattr(explained_task, "SYNTHETIC_PICTURES", 40)
-    (drawn,) = explained_task.explained_tasks(
-        "synthetic_parts",
-        None,
-        None,
-        categories=None,
-        quick=True,
-        development=False,
-        seed=0,
-    )
     random = np.random.default_rng(0)
-    count, objects = len(drawn.values), len(drawn.task.objects())
+    count, objects = len(drawn_task.values), len(drawn_task.task.objects())
     task = explained_task.dataclasses.replace(
-        drawn,
+        drawn_task,
         values=random.random((count, 8, 8, 6), "float32"),
         field=ReceptiveField(size=9, stride=8, start=3.5),
         target_maps=random.random((objects, 8, 8, 5), "float32"),

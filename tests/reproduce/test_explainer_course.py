@@ -31,20 +31,10 @@ def test_fewer_steps_than_a_quick_run_stay():
     assert Course(8, 0.1, 3e-4, steps=50).explainer_epochs(BATCH_SIZE, True) == 50
 
 
-def test_the_task_gives_the_weight_unless_it_is_asked_for(monkeypatch):
-    monkeypatch.setattr(explained_task, "SYNTHETIC_PICTURES", 40)
-    (drawn,) = explained_task.explained_tasks(
-        "synthetic_parts",
-        None,
-        None,
-        categories=None,
-        quick=True,
-        development=False,
-        seed=0,
-    )
+def test_the_task_gives_the_weight_unless_it_is_asked_for(drawn_task):
     course = COURSES["animal_part", False]
     task = explained_task.dataclasses.replace(
-        drawn, filter_loss_weight=course.filter_loss_weight
+        drawn_task, filter_loss_weight=course.filter_loss_weight
     )
     for settings, weight, targets in (
         (ExplainerSettings(), 0.5, None),
