@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -223,11 +225,24 @@ def explainer(
 
 def main() -> None:
     """Run the command; a wrong argument is one line, not a traceback."""
+    _run_as_batch_job()
     try:
         app()
     except (ValueError, OSError, ImportError) as error:
         typer.echo(f"keras-interp: {error}", err=True)
         raise SystemExit(2) from None
+
+
+def _run_as_batch_job() -> None:
+    """Tell Linux that this process computes and waits for nobody.
+
+    Threads of an ordinary process are woken on the core of the thread that wakes them.
+    On few cores that put both of a training's threads on one core for whole epochs,
+    while the other core was idle.
+    """
+    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 if __name__ == "__main__":

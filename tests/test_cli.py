@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -22,6 +23,22 @@ def test_wrong_data_is_one_line_and_no_traceback():
     assert result.returncode == 2
     assert "keras-interp: `data` must be one of" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such job")
+@pytest.mark.parametrize("before", ["SCHED_OTHER", "SCHED_IDLE"])
+def test_the_command_is_a_batch_job_unless_its_user_chose_otherwise(before):
+    code = (
+        "import atexit, os, sys; from keras_interp.cli import main\n"
+        f"os.sched_setscheduler(0, os.{before}, os.sched_param(0))\n"
+        "atexit.register(lambda: print('policy', os.sched_getscheduler(0)))\n"
+        "sys.argv = ['keras-interp', '--help']; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    wanted = os.SCHED_BATCH if before == "SCHED_OTHER" else os.SCHED_IDLE
+    assert f"policy {wanted}" in result.stdout
 
 
 def test_report_of_a_saved_model(tmp_path):
