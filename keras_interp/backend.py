@@ -93,6 +93,17 @@ def has_open_batches() -> bool:
     return keras.backend.backend() != "jax"
 
 
+def most_bytes_at_once() -> int | None:
+    """Size of a tensor above which more pictures at once are slower, if there is one.
+
+    torch on a CPU takes its memory from glibc, and glibc fetches what is larger than
+    this from the system each time anew, page by page.
+    """
+    if keras.backend.backend() != "torch" or ops.zeros(()).device.type != "cpu":
+        return None
+    return 32 * 1024**2
+
+
 def value_and_gradient(
     function: Callable[[Any], tuple[Any, Any]], at: Any
 ) -> tuple[Any, Any, Any]:
@@ -166,13 +177,15 @@ def _signal_at(output: Any, upstream: Any) -> Any:
 
 
 def with_backward_rule(
-    function: Callable[..., Any], rule: BackwardRule
+    function: Callable[..., Any], rule: BackwardRule, *, signal_alone: bool = False
 ) -> Callable[..., Any]:
     """The same function with another backward pass, inside a compiled function.
 
     Args:
         function: takes tensors, gives one. What else it uses is held constant.
         rule: gives the signal for each input; `None` where there is none.
+        signal_alone: whether the rule looks at the signal above and nothing else. torch
+            then keeps no tensor for it, and the rule is given none.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -181,7 +194,7 @@ def with_backward_rule(
         return _with_rule_jax(function, rule)
     if backend == "torch":
         operation = _rule_operation_torch()
-        return functools.partial(operation.apply, function, rule)
+        return functools.partial(operation.apply, function, rule, signal_alone)
     raise _unknown_backend()
 
 
@@ -247,16 +260,19 @@ def _rule_operation_torch() -> Any:
 
     class WithRule(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, function: Any, rule: Any, *inputs: Any) -> Any:
+        def forward(
+            ctx: Any, function: Any, rule: Any, signal_alone: bool, *inputs: Any
+        ) -> Any:
             output = function(*inputs)
             ctx.rule = rule
-            ctx.save_for_backward(output, *inputs)
+            if not signal_alone:
+                ctx.save_for_backward(output, *inputs)
             return output
 
         @staticmethod
         def backward(ctx: Any, upstream: Any) -> Any:
-            output, *inputs = ctx.saved_tensors
-            return None, None, *ctx.rule(inputs, output, upstream)
+            output, *inputs = ctx.saved_tensors or (None,)
+            return None, None, None, *ctx.rule(inputs, output, upstream)
 
     return WithRule
 
@@ -412,12 +428,23 @@ def _called_torch(
 
     # Values without a history of their own: no gradient of a weight is prepared, and
     # none can be left on the model.
-    values = [variable.value.detach() for variable in variables()]
+    values = [_for_convolution(variable.value.detach()) for variable in variables()]
     with torch.inference_mode(False), torch.set_grad_enabled(tracking):
         tensors = [ops.convert_to_tensor(array) for array in arrays]
         for tensor in tensors:
             tensor.requires_grad_(tracking and tensor.is_floating_point())
         return tensors, _with_values(function, variables, values, *tensors)
+
+
+def _for_convolution(value: Any) -> Any:
+    """A kernel `(height, width, in, out)`, in memory as torch's convolutions read it.
+
+    Keras brings it into that order at every use, element by element. As the transpose
+    of a matrix it is three times as fast, and Keras then finds nothing to do.
+    """
+    if value.ndim != 4 or value.device.type != "cpu":
+        return value
+    return value.reshape(-1, value.shape[-1]).t().contiguous().t().view(value.shape)
 
 
 def _steps_behind(tensors: Sequence[Any]) -> set[Any]:

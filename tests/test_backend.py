@@ -1,4 +1,9 @@
 import contextlib
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,9 +13,14 @@ from keras import ops
 from keras_interp.backend import (
     ArraySpec,
     batches_of_arrays,
+    compiled,
     gradient,
     used_inputs,
+    value_and_gradient,
+    with_backward_rule,
 )
+
+TORCH_CHECKS = Path(__file__).with_name("torch_memory_checks.py")
 
 
 def test_gradient_of_a_square():
@@ -98,3 +108,42 @@ def test_batches_are_shuffled_by_seed_and_only_when_asked():
     assert order() == order()
     assert order() != order(seed=4)
     assert order(shuffle=False) == list(range(20))
+
+
+def test_a_rule_of_the_signal_alone():
+    def doubled(inputs, output, upstream):
+        return [2 * upstream]
+
+    def function(tensor):
+        square = with_backward_rule(ops.square, doubled, signal_alone=True)
+        value, _, slope = value_and_gradient(
+            lambda x: (ops.sum(3.0 * square(x)), ()), tensor
+        )
+        return [value, slope]
+
+    run = compiled(function, [ArraySpec((None,), "float32")], list)
+    value, slope = run([np.arange(4, dtype="float32")])
+    assert value == 3 * (1 + 4 + 9)
+    np.testing.assert_array_equal(slope, [6.0] * 4)
+
+
+@pytest.mark.backends
+def test_memory_of_torch():
+    """What torch is spared: tensors of a rule, kernels in an order it cannot use."""
+    if find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "torch",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    done = subprocess.run(
+        [sys.executable, str(TORCH_CHECKS)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == ["size", "kernels", "rule"]

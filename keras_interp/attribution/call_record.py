@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -95,6 +96,11 @@ class CallRecord:
     missed_rectifiers: list[str] = dataclasses.field(default_factory=list)
     bottlenecks: list[int] = dataclasses.field(default_factory=list)
     maps_behind: dict[int, list[LayerCall]] = dataclasses.field(default_factory=dict)
+
+    def bytes_of_largest_output(self) -> int:
+        """Bytes in float32 of the largest tensor that a call put out for a picture."""
+        shapes = [call.shape for call in self.calls if call.shape]
+        return 4 * max((math.prod(n or 1 for n in s[1:]) for s in shapes), default=0)
 
     def find_call(self, layer_name: str, call_index: int | None = None) -> LayerCall:
         """The call that is meant by the name of a layer.

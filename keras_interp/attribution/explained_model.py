@@ -121,7 +121,11 @@ class ExplainedModel:
         Returns:
             Arrays, a row per picture.
         """
-        check_batch_size(batch_size)
+        most = self.pictures_at_once(batch_size)
+        if most < batch_size:
+            # No call has many fewer than the others.
+            count = max(1, len(self.inputs))
+            batch_size = -(-count // -(-count // most))
         rows = [*self.inputs.arrays, self.targets, *per_picture]
         shared = [np.asarray(array) for array in shared]
         function = self._compiled(key, body, rows, shared)
@@ -137,6 +141,24 @@ class ExplainedModel:
         if len(parts) == 1:
             return parts[0]
         return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+
+    def pictures_at_once(self, batch_size: int) -> int:
+        """Most pictures, or copies of pictures, that one call should take.
+
+        Args:
+            batch_size: most pictures that are computed at once.
+
+        Returns:
+            `batch_size`, or less where the backend is slow with tensors of so many.
+
+        Raises:
+            ValueError: if `batch_size` is no positive integer.
+        """
+        check_batch_size(batch_size)
+        most, each = backend.most_bytes_at_once(), self.record.bytes_of_largest_output()
+        if most is None or batch_size * each <= most:
+            return batch_size
+        return max(1, most // each)
 
     def _padded_size(self, size: int, batch_size: int) -> int:
         """Pictures to compute, so that no smaller last batch needs a new trace."""

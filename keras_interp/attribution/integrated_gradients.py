@@ -89,7 +89,7 @@ def integrated_gradients(
         input_index=input_index,
     )
     reference = reference_pictures(baseline, explained.inputs.images, "baseline")
-    plan = copy_plan(len(points), batch_size)
+    plan = copy_plan(len(points), explained.pictures_at_once(batch_size))
     fix_targets(explained, batch_size)
     total = np.zeros(explained.inputs.images.shape)
     for chunk in plan.chunks():

@@ -108,7 +108,7 @@ def _covered_scores(
     """Scores of the pictures with each patch, `(batch, patches)`, row by row."""
     # One picture of flags per patch would be as large as the pictures themselves.
     down, right = np.divmod(np.arange(len(rows) * len(columns)), len(columns))
-    plan = copy_plan(len(down), batch_size)
+    plan = copy_plan(len(down), explained.pictures_at_once(batch_size))
     parts = []
     for chunk in plan.chunks():
         (scores,) = explained.compute(

@@ -124,12 +124,13 @@ def _applied(
 
 
 def _deconvnet(rectifier: Callable[[Any], Any], tensor: Any) -> Any:
-    return with_backward_rule(rectifier, _positive_part)(tensor)
+    return with_backward_rule(rectifier, _positive_part, signal_alone=True)(tensor)
 
 
 def _guided(rectifier: Callable[[Any], Any], tensor: Any) -> Any:
     # The positive part of the signal, and below it the ordinary derivative.
-    return with_backward_rule(_unchanged, _positive_part)(rectifier(tensor))
+    rule = with_backward_rule(_unchanged, _positive_part, signal_alone=True)
+    return rule(rectifier(tensor))
 
 
 def _redirected(rectifier: Callable[[Any], Any], tensor: Any) -> Any:

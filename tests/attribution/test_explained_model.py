@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_interp import backend
 from keras_interp.attribution import gradient, guided_backprop
 from keras_interp.attribution.explained_model import ExplainedModel
 
@@ -97,6 +98,30 @@ def test_bodies_get_arrays_of_each_picture_and_of_all(model):
     expected = (ops.convert_to_numpy(logits) @ kernel + bias)[:, 1] * weights
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
     assert chosen.tolist() == [1] * 7
+
+
+def test_fewer_pictures_at_once_where_the_backend_is_faster_so(monkeypatch):
+    images, model = pictures(9), spelled()
+    expected = gradient(model, images, 1)
+    explained = ExplainedModel(model, images, 1)
+    each = explained.record.bytes_of_largest_output()
+    assert each == 12 * 10 * 6 * 4
+    monkeypatch.setattr(backend, "most_bytes_at_once", lambda: None)
+    assert explained.pictures_at_once(32) == 32
+    monkeypatch.setattr(backend, "most_bytes_at_once", lambda: 5 * each - 1)
+    assert [explained.pictures_at_once(size) for size in (2, 4, 5, 32)] == [2, 4, 4, 4]
+
+    def pictures_of_the_call(forward, pictures, targets):
+        return targets * 0 + ops.shape(pictures)[0]
+
+    # Three calls are needed: three pictures each, and not 4, 4 and 1.
+    (sizes,) = explained.compute("sizes", pictures_of_the_call, batch_size=32)
+    assert sizes.tolist() == [3] * 9
+    maps = gradient(model, images, 1)
+    np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=1e-7)
+    # A single picture may be too large as well.
+    monkeypatch.setattr(backend, "most_bytes_at_once", lambda: each // 2)
+    assert explained.pictures_at_once(32) == 1
 
 
 def test_half_precision_keeps_small_gradients():
