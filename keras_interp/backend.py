@@ -428,7 +428,7 @@ def _called_torch(
 
     # Values without a history of their own: no gradient of a weight is prepared, and
     # none can be left on the model.
-    values = [_for_convolution(variable.value.detach()) for variable in variables()]
+    values = [_value_torch(variable) for variable in variables()]
     with torch.inference_mode(False), torch.set_grad_enabled(tracking):
         tensors = [ops.convert_to_tensor(array) for array in arrays]
         for tensor in tensors:
@@ -436,13 +436,16 @@ def _called_torch(
         return tensors, _with_values(function, variables, values, *tensors)
 
 
-def _for_convolution(value: Any) -> Any:
-    """A kernel `(height, width, in, out)`, in memory as torch's convolutions read it.
+def _value_torch(variable: Any) -> Any:
+    """Value of a variable; a kernel in memory as torch's convolutions read it.
 
-    Keras brings it into that order at every use, element by element. As the transpose
-    of a matrix it is three times as fast, and Keras then finds nothing to do.
+    Keras brings a kernel `(height, width, in, out)` into that order at every use,
+    element by element. As the transpose of a matrix it is three times as fast, and
+    Keras then finds nothing to do. Other weights stay: a layer may want them in order.
     """
-    if value.ndim != 4 or value.device.type != "cpu":
+    value = variable.value.detach()
+    kernel = variable.name == "kernel" and value.ndim == 4
+    if not kernel or value.device.type != "cpu":
         return value
     return value.reshape(-1, value.shape[-1]).t().contiguous().t().view(value.shape)
 

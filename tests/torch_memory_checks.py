@@ -16,6 +16,7 @@ def check_size():
 def check_kernels():
     """The values stay, the order in memory is the convolution's, the model's is not."""
     layer = keras.layers.Conv2D(5, 3, padding="same")
+    other = keras.Variable(np.ones((2, 3, 4, 5)), name="embedding")
     pictures = np.random.default_rng(0).normal(size=(2, 6, 7, 4)).astype("float32")
     expected = layer(pictures).detach().numpy()
     before = layer.kernel.value
@@ -24,10 +25,11 @@ def check_kernels():
 
     def function(tensor):
         seen.append(layer.kernel.value)
+        assert other.value.is_contiguous()
         return [layer(tensor)]
 
     spec = backend.ArraySpec((None, 6, 7, 4), "float32")
-    run = backend.compiled(function, [spec], lambda: layer.variables)
+    run = backend.compiled(function, [spec], lambda: [*layer.variables, other])
     np.testing.assert_array_equal(run([pictures])[0], expected)
     (kernel,) = seen
     assert torch.equal(kernel, values) and kernel.shape == (3, 3, 4, 5)
