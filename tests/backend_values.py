@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -46,16 +47,20 @@ def values_of_mode(mode: str, scale: str, maps: np.ndarray) -> dict[str, Any]:
     }
 
 
-def trained_log(model_class: type) -> dict[str, list[float]]:
-    """History of a training with fixed weights."""
-    model = model_class(
+def small_network(model_class: type) -> keras.Model:
+    return model_class(
         [
             keras.Input((8, 8, 3)),
             ki.InterpretableConv(4, 3, name="parts"),
             keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(3, activation="softmax"),
+            keras.layers.Dense(3, activation="softmax", name="classes"),
         ]
     )
+
+
+def trained_log(model_class: type, weight_file: Path) -> dict[str, list[float]]:
+    """History of a training with fixed weights, which are written to a file."""
+    model = small_network(model_class)
     rng = np.random.default_rng(1)
     for weight in model.trainable_weights:
         weight.assign(rng.normal(0, 0.3, weight.shape))
@@ -71,7 +76,16 @@ def trained_log(model_class: type) -> dict[str, list[float]]:
         validation_data=(images, LABELS),
     ).history
     history["epoch"] = [float(model.layers[0].interpretable_mask.epoch)]
+    model.save_weights(weight_file)
     return history
+
+
+def loaded_weights(model_class: type, weight_file: Path) -> dict[str, tuple[str, ...]]:
+    """What a new model took from the file of a trained one."""
+    model = small_network(model_class)
+    model.compile(loss="sparse_categorical_crossentropy")
+    report = ki.models.load_weights(model, weight_file)
+    return {"loaded": report.loaded, "new": report.new, "unused": report.unused}
 
 
 EXPLAINERS = {
@@ -155,11 +169,18 @@ def main(path: str) -> None:
         found = values_of_explainer(classes, settings)
         arrays.update({f"explainer_{name}_{key}": v for key, v in found.items()})
     np.savez(path, **arrays)
-    logs = {
-        "plain": trained_log(keras.Sequential),
-        "with_labels": trained_log(ki.models.InterpretableSequential),
+    kinds = {
+        "plain": keras.Sequential,
+        "with_labels": ki.models.InterpretableSequential,
     }
-    print(json.dumps({"backend": keras.backend.backend(), "logs": logs}))
+    weight_file = Path(path).with_suffix(".weights.h5")
+    logs = {name: trained_log(kind, weight_file) for name, kind in kinds.items()}
+    report = {
+        "backend": keras.backend.backend(),
+        "logs": logs,
+        "weights": loaded_weights(kinds["with_labels"], weight_file),
+    }
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -112,3 +112,14 @@ def test_trainings_agree(results, backend, model):
         np.testing.assert_allclose(
             values, expected["logs"][model][name], rtol=1e-3, atol=1e-4, err_msg=name
         )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_file_gives_all_its_weights(results, backend):
+    """The running state inside a layer comes along, however a backend holds layers."""
+    _, report = of_backend(results, backend)
+    weights = report["weights"]
+    assert {"parts", "classes", "parts/interpretable_mask/_statistics"} <= set(
+        weights["loaded"]
+    )
+    assert weights["new"] == weights["unused"] == []

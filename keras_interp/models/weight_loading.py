@@ -154,8 +154,10 @@ def _weight_holders(layer: Any, path: str = "") -> dict[str, keras.layers.Layer]
     if isinstance(layer, keras.Model) and layer.layers:
         inner = {part.name: part for part in layer.layers}
     else:
-        parts = vars(layer).items()
-        inner = {key: part for key, part in parts if isinstance(part, keras.Layer)}
+        # On torch, layers do not lie in the `__dict__` of the layer around them.
+        own = set(dir(layer)) - set(dir(type(layer)))
+        parts = {key: getattr(layer, key) for key in sorted(own)}
+        inner = {k: part for k, part in parts.items() if isinstance(part, keras.Layer)}
     for name, part in inner.items():
         holders.update(_weight_holders(part, f"{path}/{name}" if path else name))
     return holders
