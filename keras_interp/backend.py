@@ -489,6 +489,59 @@ def activation_functions() -> list[tuple[Any, str]]:
     return [(o, name) for o in owners for name in ACTIVATION_NAMES if hasattr(o, name)]
 
 
+def faster_functions() -> list[tuple[Any, str, Callable[..., Any]]]:
+    """Functions of Keras that can be faster, as (owner, attribute, faster one).
+
+    On torch Keras copies all feature maps before each convolution and pooling so that
+    the channels come first in memory, and before a convolution copies them back, which
+    is how torch reads them best. A view of them is all that either needs. The bias of a
+    convolution is added in a pass, and a tensor, of its own.
+    """
+    if keras.backend.backend() != "torch":
+        return []
+    from keras.src.backend import nn
+    from keras.src.layers.convolutional.base_conv import BaseConv
+
+    name = "_transpose_spatial_inputs"
+    copied: Callable[..., Any] | None = getattr(nn, name, None)
+    faster: list[tuple[Any, str, Callable[..., Any]]] = [
+        (BaseConv, "call", functools.partial(_convolved_torch, BaseConv.call)),
+    ]
+    if copied is not None:
+        faster.append((nn, name, functools.partial(_channels_first_torch, copied)))
+    return faster
+
+
+def _channels_first_torch(copied: Callable[..., Any], maps: Any) -> Any:
+    return maps.permute(0, 3, 1, 2) if maps.ndim == 4 else copied(maps)
+
+
+def _convolved_torch(call: Callable[..., Any], layer: Any, maps: Any) -> Any:
+    """What a convolutional layer makes of maps, its bias added by torch."""
+    import torch
+    from keras.src.layers.convolutional.base_conv import BaseConv
+
+    # A user's layer may do something else with its weights.
+    own = type(layer).convolution_op is BaseConv.convolution_op
+    last = layer.rank == 2 and layer.data_format == "channels_last"
+    sizes = zip(layer.kernel_size, layer.dilation_rate, strict=True)
+    # Where more zeros go to one side than to the other, Keras adds them itself.
+    even = set(layer.strides) == {1} and all((k - 1) * d % 2 == 0 for k, d in sizes)
+    padded = layer.padding == "same" and not even
+    if not (own and last and layer.use_bias) or padded:
+        return call(layer, maps)
+    convolved = torch.conv2d(
+        ops.convert_to_tensor(maps).permute(0, 3, 1, 2),
+        ops.convert_to_tensor(layer.kernel).permute(3, 2, 0, 1),
+        ops.convert_to_tensor(layer.bias),
+        layer.strides,
+        layer.padding,
+        layer.dilation_rate,
+        layer.groups,
+    ).permute(0, 2, 3, 1)
+    return convolved if layer.activation is None else layer.activation(convolved)
+
+
 def compiled_function_class() -> Any:
     """The class of a user's compiled functions, whose calls must be run inline."""
     if keras.backend.backend() != "tensorflow":

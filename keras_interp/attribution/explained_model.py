@@ -20,6 +20,7 @@ from keras_interp.attribution.call_record import (
 from keras_interp.attribution.class_targets import class_targets, number_of_classes
 from keras_interp.attribution.final_activation import FinalActivation
 from keras_interp.attribution.forward_pass import Forward, alive
+from keras_interp.attribution.graph_outline import graph_outline
 from keras_interp.attribution.image_inputs import ImageInputs, image_inputs
 from keras_interp.attribution.inference import called_in_inference
 from keras_interp.attribution.kept_functions import kept_of, lock
@@ -58,9 +59,7 @@ class ExplainedModel:
         ValueError: for anything that cannot be computed, before it is.
 
     Attributes:
-        record: `CallRecord` of the model.
         inputs: `ImageInputs`.
-        output: `ModelOutput` that is explained.
         targets: int32 `(batch,)`, -1 for the class of highest score.
     """
 
@@ -79,12 +78,25 @@ class ExplainedModel:
         self.model = model
         self.inputs: ImageInputs = image_inputs(model, images, input_index)
         self._kept = kept_of(model)
-        self.record = self._record()
+        self._outline = graph_outline(model)
         self.unit: LayerCall | None = None
         if layer_name is not None:
             self.unit = self.record.find_call(layer_name, call_index)
         self._output = self._find_output(output_index)
         self.targets = class_targets(class_index, len(self.inputs), *self._choices())
+
+    @property
+    def record(self) -> CallRecord:
+        """What the model does when it is called, traced when it is first asked for."""
+        specs = [
+            backend.ArraySpec((None, *array.shape[1:]), array.dtype.name)
+            for array in self.inputs.arrays
+        ]
+        with lock:
+            key = (tuple(specs), str(self.inputs.structure))
+            if key not in self._kept.records:
+                self._kept.records[key] = self._traced(specs)
+            return self._kept.records[key]
 
     @property
     def output(self) -> ModelOutput:
@@ -155,10 +167,14 @@ class ExplainedModel:
             ValueError: if `batch_size` is no positive integer.
         """
         check_batch_size(batch_size)
-        most, each = backend.most_bytes_at_once(), self.record.bytes_of_largest_output()
-        if most is None or batch_size * each <= most:
+        most = backend.most_bytes_at_once()
+        if most is None:
             return batch_size
-        return max(1, most // each)
+        if self._outline is None:
+            each = self.record.bytes_of_largest_output()
+        else:
+            each = self._outline.largest_bytes
+        return batch_size if batch_size * each <= most else max(1, most // each)
 
     def _padded_size(self, size: int, batch_size: int) -> int:
         """Pictures to compute, so that no smaller last batch needs a new trace."""
@@ -203,17 +219,6 @@ class ExplainedModel:
 
         return function
 
-    def _record(self) -> CallRecord:
-        specs = [
-            backend.ArraySpec((None, *array.shape[1:]), array.dtype.name)
-            for array in self.inputs.arrays
-        ]
-        with lock:
-            key = (tuple(specs), str(self.inputs.structure))
-            if key not in self._kept.records:
-                self._kept.records[key] = self._traced(specs)
-            return self._kept.records[key]
-
     def _traced(self, specs: Sequence[backend.ArraySpec]) -> CallRecord:
         structure, model = self.inputs.structure, self.model
         recorder = Recorder(model)
@@ -229,7 +234,8 @@ class ExplainedModel:
         return recorder.record
 
     def _find_output(self, output_index: int | str | None) -> int:
-        names = [output.name for output in self.record.outputs]
+        shapes = self._shapes_of_outputs()
+        names = [name for name, _ in shapes]
         if output_index is None and (len(names) == 1 or self.unit is not None):
             return 0
         known = list(getattr(self.model, "output_names", None) or [])
@@ -239,15 +245,21 @@ class ExplainedModel:
         if isinstance(output_index, (int, np.integer)):
             if 0 <= output_index < len(names):
                 return int(output_index)
-        shapes = {output.name: output.shape for output in self.record.outputs}
         raise ValueError(
-            f"The model has {len(names)} output(s) {shapes}; expected output_index as "
-            f"one of their positions or names, got {output_index!r}."
+            f"The model has {len(names)} output(s) {dict(shapes)}; expected "
+            f"output_index as one of their positions or names, got {output_index!r}."
         )
+
+    def _shapes_of_outputs(self) -> Sequence[tuple[str, Any]]:
+        """Name and shape of each output."""
+        if self._outline is not None:
+            return self._outline.outputs
+        return [(output.name, output.shape) for output in self.record.outputs]
 
     def _choices(self) -> tuple[int, str]:
         if self.unit is None:
-            return number_of_classes(self.output.shape), "class"
+            shape = self._shapes_of_outputs()[self._output][1]
+            return number_of_classes(shape), "class"
         shape = self.unit.shape
         if shape is None or len(shape) not in (2, 4):
             raise ValueError(

@@ -182,6 +182,8 @@ def _replacements() -> Iterator[tuple[Any, str, Any]]:
     inner = backend.compiled_function_class()
     if inner is not None:
         yield inner, "__call__", _inline_wrapper(inner.__call__)
+    for owner, attribute, faster in backend.faster_functions():
+        yield owner, attribute, _faster_wrapper(getattr(owner, attribute), faster)
 
 
 def _operation_wrapper(kind: Any) -> Callable[..., Any]:
@@ -224,6 +226,16 @@ def _inline_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
         if _thread.interceptors:
             return self.python_function(*args, **kwargs)
         return original(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _faster_wrapper(
+    original: Callable[..., Any], faster: Callable[..., Any]
+) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return (faster if _thread.interceptors else original)(*args, **kwargs)
 
     return wrapper
 
