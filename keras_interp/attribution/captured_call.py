@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from keras import ops
+
 from keras_interp.attribution.interception import Interceptor
 
 
@@ -80,4 +82,6 @@ class CapturedCall(ReplacedCall):
 
     def _capture(self, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self.output = call(*args, **kwargs)
-        return self.output if self.added is None else self.output + self.added
+        if self.added is None:
+            return self.output
+        return self.output + ops.cast(self.added, self.output.dtype)

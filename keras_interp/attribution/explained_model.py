@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -81,7 +82,7 @@ class ExplainedModel:
         self._outline = graph_outline(model)
         self.unit: LayerCall | None = None
         if layer_name is not None:
-            self.unit = self.record.find_call(layer_name, call_index)
+            self.unit = self.find_call(layer_name, call_index)
         self._output = self._find_output(output_index)
         self.targets = class_targets(class_index, len(self.inputs), *self._choices())
 
@@ -97,6 +98,14 @@ class ExplainedModel:
             if key not in self._kept.records:
                 self._kept.records[key] = self._traced(specs)
             return self._kept.records[key]
+
+    def find_call(self, layer_name: str, call_index: int | None = None) -> LayerCall:
+        """The call that is meant by the name of a layer, as `CallRecord.find_call`."""
+        if self._outline is not None:
+            # A layer that no graph shows, in a lambda say, is only in the record.
+            with contextlib.suppress(ValueError):
+                return self._outline.record.find_call(layer_name, call_index)
+        return self.record.find_call(layer_name, call_index)
 
     @property
     def output(self) -> ModelOutput:
@@ -170,10 +179,8 @@ class ExplainedModel:
         most = backend.most_bytes_at_once()
         if most is None:
             return batch_size
-        if self._outline is None:
-            each = self.record.bytes_of_largest_output()
-        else:
-            each = self._outline.largest_bytes
+        record = self.record if self._outline is None else self._outline.record
+        each = record.bytes_of_largest_output()
         return batch_size if batch_size * each <= most else max(1, most // each)
 
     def _padded_size(self, size: int, batch_size: int) -> int:

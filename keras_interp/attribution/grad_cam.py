@@ -73,7 +73,7 @@ def grad_cam(
     if layer_name is None:
         call = last_maps_behind(explained)
     else:
-        call = explained.record.find_call(layer_name, call_index)
+        call = explained.find_call(layer_name, call_index)
     if call.shape is None or len(call.shape) != 4:
         raise ValueError(
             "Grad-CAM needs a layer of feature maps (batch, height, width, channels); "

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional
 
+from keras_interp.attribution.call_record import CallRecord, LayerCall
+
 Shape = tuple[int | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class GraphOutline:
-    """Outputs and sizes of a functional or Sequential model, read from its graph.
+    """Calls and outputs of a functional or Sequential model, read from its graph.
 
     A trace would say the same and take a tenth of the time of a first call.
 
     Args:
         outputs: name and shape of each, the pictures `None`, in the order in which the
             model returns them.
-        largest_bytes: of the largest tensor in float32 that comes out of a layer or
-            operation for one picture.
+        record: the calls of layers and operations, and nothing else of a record.
     """
 
     outputs: tuple[tuple[str, Shape], ...]
-    largest_bytes: int
+    record: CallRecord
+
+
+class _NotInGraphError(Exception):
+    """The graph does not say everything."""
 
 
 def graph_outline(model: Any) -> GraphOutline | None:
@@ -46,39 +50,72 @@ def graph_outline(model: Any) -> GraphOutline | None:
     Args:
         model: any built Keras model.
     """
-    structure = _structure_of_outputs(model)
-    tensors = [*_tensors_of_operations(model)]
-    known = all(t is not None and None not in t.shape[1:] for t in tensors)
-    if structure is None or not known:
+    graph = _graph_of(model)
+    if graph is None:
         return None
-    outputs = keras.tree.flatten_with_path(structure)
+    try:
+        calls = [*_calls(graph, (), {})]
+    except _NotInGraphError:
+        return None
+    outputs = keras.tree.flatten_with_path(graph.output)
     return GraphOutline(
         tuple(
             ("/".join(map(str, path)) or "0", (None, *tensor.shape[1:]))
             for path, tensor in outputs
         ),
-        4 * max(math.prod(tensor.shape[1:]) for tensor in tensors),
+        CallRecord(calls),
     )
 
 
-def _structure_of_outputs(model: Any) -> Any:
-    """Symbolic tensors that a model returns; `None` where it does not only do that."""
-    if isinstance(model, Functional) and type(model).call is Functional.call:
-        return model.output
-    sequential = keras.Sequential
-    if isinstance(model, sequential) and type(model).call is sequential.call:
-        # There is no graph where its layers are called one after another.
-        return next(iter(getattr(model, "outputs", None) or []), None)
+def _graph_of(operation: Any) -> Any:
+    """The functional model that a call runs through; `None` if it does other things."""
+    functional, sequential = Functional, keras.Sequential
+    if isinstance(operation, functional) and type(operation).call is functional.call:
+        return operation
+    if isinstance(operation, sequential) and type(operation).call is sequential.call:
+        # It has none where its layers are called one after another.
+        return operation._functional
     return None
 
 
-def _tensors_of_operations(model: Any) -> Iterator[Any]:
-    """Symbolic tensors that come out of layers; `None` for a layer without any.
+def _calls(
+    graph: Any, path: tuple[str, ...], times: dict[int, int]
+) -> Iterator[LayerCall]:
+    """The calls inside a graph in the order in which they end.
 
-    Operations between the layers of a functional model have theirs too.
+    Args:
+        graph: functional model.
+        path: names of the models around its layers.
+        times: how often each operation has been called, by its identity; counted on.
     """
-    for layer in model._flatten_layers():
-        between = layer.operations if isinstance(layer, Functional) else []
-        for operation in between if layer is model else [layer, *between]:
-            calls = [node.output_tensors for node in operation._inbound_nodes]
-            yield from itertools.chain.from_iterable(calls or [[None]])
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            operation, inner = node.operation, _graph_of(node.operation)
+            own_path = (*path, operation.name)
+            if inner is not None:
+                if _shapes(inner.inputs) != _shapes(node.input_tensors):
+                    raise _NotInGraphError
+                yield from _calls(inner, own_path, times)
+            elif getattr(operation, "_layers", None):
+                raise _NotInGraphError
+            index = times.get(id(operation), 0)
+            times[id(operation)] = index + 1
+            shapes, tensors = _shapes(node.output_tensors), node.output_tensors
+            one = len(tensors) == 1
+            yield LayerCall(
+                own_path,
+                weakref.ref(operation),
+                index,
+                shapes[0] if one else None,
+                tensors[0].dtype if one else "",
+            )
+
+
+def _shapes(tensors: Any) -> list[Shape]:
+    """Shapes of symbolic tensors, all known but for the number of pictures."""
+    shapes = [tuple(tensor.shape[1:]) for tensor in tensors]
+    if any(None in shape for shape in shapes):
+        raise _NotInGraphError
+    return [(None, *shape) for shape in shapes]
