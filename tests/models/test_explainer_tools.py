@@ -24,6 +24,8 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def explainer(performer, scenes):
+    # Made before the seed of the first test is set, and after any test of another file.
+    keras.utils.set_random_seed(0)
     made = Explainer(performer(), "relu2")
     made.compile(run_eagerly=True)
     made.fit(scenes, batch_size=8, verbose=0)
