@@ -4,8 +4,8 @@
     KERAS_BACKEND=torch python benchmarks/torch_memory.py --networks VGG16 --size 112
 
 Saliency of `keras.applications` networks with random weights, on a CPU, in turns: as
-the library computes it; with all pictures at once; with the kernels as Keras has them;
-with the copies of feature maps that Keras makes before each convolution and pooling.
+the library computes it; with all pictures at once; with the copies of feature maps and
+kernels that Keras makes for each convolution and pooling.
 Medians over the rounds.
 """
 
@@ -29,7 +29,6 @@ from keras_interp import backend
 WAYS: dict[str, dict[str, Callable[..., Any]]] = {
     "as it is": {"most_bytes_at_once": backend.most_bytes_at_once},
     "all pictures at once": {"most_bytes_at_once": lambda: None},
-    "kernels of Keras": {"_value_torch": lambda variable: variable.value.detach()},
     "copies of Keras": {"faster_functions": list},
 }
 

@@ -428,26 +428,12 @@ def _called_torch(
 
     # Values without a history of their own: no gradient of a weight is prepared, and
     # none can be left on the model.
-    values = [_value_torch(variable) for variable in variables()]
+    values = [variable.value.detach() for variable in variables()]
     with torch.inference_mode(False), torch.set_grad_enabled(tracking):
         tensors = [ops.convert_to_tensor(array) for array in arrays]
         for tensor in tensors:
             tensor.requires_grad_(tracking and tensor.is_floating_point())
         return tensors, _with_values(function, variables, values, *tensors)
-
-
-def _value_torch(variable: Any) -> Any:
-    """Value of a variable; a kernel in memory as torch's convolutions read it.
-
-    Keras brings a kernel `(height, width, in, out)` into that order at every use,
-    element by element. As the transpose of a matrix it is three times as fast, and
-    Keras then finds nothing to do. Other weights stay: a layer may want them in order.
-    """
-    value = variable.value.detach()
-    kernel = variable.name == "kernel" and value.ndim == 4
-    if not kernel or value.device.type != "cpu":
-        return value
-    return value.reshape(-1, value.shape[-1]).t().contiguous().t().view(value.shape)
 
 
 def _steps_behind(tensors: Sequence[Any]) -> set[Any]:
@@ -495,25 +481,44 @@ def faster_functions() -> list[tuple[Any, str, Callable[..., Any]]]:
     On torch Keras copies all feature maps before each convolution and pooling so that
     the channels come first in memory, and before a convolution copies them back, which
     is how torch reads them best. A view of them is all that either needs. The bias of a
-    convolution is added in a pass, and a tensor, of its own.
+    convolution is added in a pass, and a tensor, of its own, and its kernel is brought
+    into order element by element.
     """
     if keras.backend.backend() != "torch":
         return []
     from keras.src.backend import nn
     from keras.src.layers.convolutional.base_conv import BaseConv
 
-    name = "_transpose_spatial_inputs"
-    copied: Callable[..., Any] | None = getattr(nn, name, None)
     faster: list[tuple[Any, str, Callable[..., Any]]] = [
-        (BaseConv, "call", functools.partial(_convolved_torch, BaseConv.call)),
+        (BaseConv, "call", _convolved_torch),
+        (nn, "_transpose_spatial_inputs", _channels_first_torch),
+        (nn, "_maybe_convert_to_channels_last", _channels_last_torch),
     ]
-    if copied is not None:
-        faster.append((nn, name, functools.partial(_channels_first_torch, copied)))
-    return faster
+    return [
+        (owner, name, functools.partial(function, getattr(owner, name)))
+        for owner, name, function in faster
+        if hasattr(owner, name)
+    ]
 
 
 def _channels_first_torch(copied: Callable[..., Any], maps: Any) -> Any:
     return maps.permute(0, 3, 1, 2) if maps.ndim == 4 else copied(maps)
+
+
+def _channels_last_torch(copied: Callable[..., Any], tensor: Any) -> Any:
+    """Maps or a kernel `(out, in, height, width)` as torch's convolutions read them.
+
+    A kernel of Keras is the transpose of that, read as a matrix, and so it is turned
+    three times as fast.
+    """
+    if tensor.ndim != 4 or tensor.device.type != "cpu":
+        return copied(tensor)
+    of_keras = tensor.permute(2, 3, 1, 0)
+    if not of_keras.is_contiguous():
+        return copied(tensor)
+    outputs, inputs, height, width = tensor.shape
+    turned = of_keras.reshape(-1, outputs).t().contiguous()
+    return turned.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
 
 
 def _convolved_torch(call: Callable[..., Any], layer: Any, maps: Any) -> Any:
@@ -530,9 +535,10 @@ def _convolved_torch(call: Callable[..., Any], layer: Any, maps: Any) -> Any:
     padded = layer.padding == "same" and not even
     if not (own and last and layer.use_bias) or padded:
         return call(layer, maps)
+    kernel = ops.convert_to_tensor(layer.kernel)
     convolved = torch.conv2d(
         ops.convert_to_tensor(maps).permute(0, 3, 1, 2),
-        ops.convert_to_tensor(layer.kernel).permute(3, 2, 0, 1),
+        _channels_last_torch(lambda other: other, kernel.permute(3, 2, 0, 1)),
         ops.convert_to_tensor(layer.bias),
         layer.strides,
         layer.padding,

@@ -21,26 +21,24 @@ def check_size():
 def check_kernels():
     """The values stay, the order in memory is the convolution's, the model's is not."""
     layer = keras.layers.Conv2D(5, 3, padding="same")
-    other = keras.Variable(np.ones((2, 3, 4, 5)), name="embedding")
-    pictures = np.random.default_rng(0).normal(size=(2, 6, 7, 4)).astype("float32")
-    expected = layer(pictures).detach().numpy()
+    layer.build((None, 6, 7, 4))
     before = layer.kernel.value
     stride, values = before.stride(), before.detach().clone()
-    seen = []
-
-    def function(tensor):
-        seen.append(layer.kernel.value)
-        assert other.value.is_contiguous()
-        return [layer(tensor)]
-
-    spec = backend.ArraySpec((None, 6, 7, 4), "float32")
-    run = backend.compiled(function, [spec], lambda: [*layer.variables, other])
-    np.testing.assert_array_equal(run([pictures])[0], expected)
-    (kernel,) = seen
-    assert torch.equal(kernel, values) and kernel.shape == (3, 3, 4, 5)
-    turned = kernel.permute(3, 2, 0, 1)
-    assert turned.is_contiguous(memory_format=torch.channels_last)
+    as_keras_does = nn._maybe_convert_to_channels_last
+    kernels = [values, torch.randn(2, 3, 1, 6), torch.randn(1, 1, 4, 5)]
+    # Maps, a single picture's too, and a kernel that is no matrix in memory.
+    others = [torch.randn(2, 4, 6, 7), torch.randn(1, 6, 7, 4).permute(0, 3, 1, 2)]
+    others += [torch.randn(5, 4, 6, 7)[:, ::2], torch.randn(3, 4, 5)]
+    tensors = [kernel.permute(3, 2, 0, 1) for kernel in kernels] + others
+    with intercepting(Interceptor()):
+        for tensor in tensors:
+            turned = nn._maybe_convert_to_channels_last(tensor)
+            assert torch.equal(turned, tensor)
+            assert turned.stride() == as_keras_does(tensor).stride()
+        layer(torch.ones(2, 6, 7, 4))
+    assert nn._maybe_convert_to_channels_last is as_keras_does
     assert layer.kernel.value is before and before.stride() == stride
+    assert torch.equal(before, values)
 
 
 def check_rule():
@@ -135,12 +133,10 @@ def check_copies():
     before = nn._transpose_spatial_inputs, BaseConv.call
 
     def run():
-        values = [backend._value_torch(weight) for weight in network.variables]
-        with keras.StatelessScope(list(zip(network.variables, values, strict=True))):
-            return network(pictures)
+        return network(pictures)
 
     _, copies, sums = operations_of(run)
-    # The kernels are copied too.
+    # Those of the two kernels are among them.
     assert copies >= 2 + 4 and sums == 2
     with intercepting(Interceptor()):
         assert nn._transpose_spatial_inputs is not before[0]
