@@ -24,10 +24,10 @@ import keras
 import numpy as np
 
 import keras_interp as ki
-from keras_interp import backend
+from keras_interp import _backend
 
 WAYS: dict[str, dict[str, Callable[..., Any]]] = {
-    "as it is": {"most_bytes_at_once": backend.most_bytes_at_once},
+    "as it is": {"most_bytes_at_once": _backend.most_bytes_at_once},
     "all pictures at once": {"most_bytes_at_once": lambda: None},
     "copies of Keras": {"faster_functions": list},
 }
@@ -64,7 +64,7 @@ def main() -> None:
         # The first round traces.
         for _ in range(options.rounds + 1):
             for way, changes in WAYS.items():
-                with mock.patch.multiple(backend, **changes):
+                with mock.patch.multiple(_backend, **changes):
                     found[way].append(measured(saliency))
         for way, calls in found.items():
             seconds, faults = zip(*calls[1:], strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.layer_paths import match_path
+from keras_interp._network.layer_paths import match_path
 from keras_interp.receptive_field_layers import (
     Field,
     MapField,

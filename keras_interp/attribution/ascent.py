@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_interp._backend import value_and_gradient
+from keras_interp._network.captured_call import CapturedCall
 from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.captured_call import CapturedCall
 from keras_interp.attribution.class_targets import class_scores
 from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.forward_pass import Forward
 from keras_interp.attribution.picture_moves import moved, total_variation
 from keras_interp.attribution.relu_rules import ReluRule
 from keras_interp.attribution.start_pictures import ValueScale
-from keras_interp.backend import value_and_gradient
 
 # The pictures are blurred after every so many steps, but not after the last ones.
 BLUR_EVERY = 4

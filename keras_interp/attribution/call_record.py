@@ -11,11 +11,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_interp._network.interception import ACTIVATIONS, Interceptor
+from keras_interp._network.layer_paths import LayerPath, match_path
 from keras_interp.attribution.final_activation import FinalActivation
-from keras_interp.attribution.interception import ACTIVATIONS, Interceptor
 from keras_interp.attribution.relu_rules import is_rectifier
 from keras_interp.attribution.tensor_lifetimes import Lifetimes
-from keras_interp.layer_paths import LayerPath, match_path
 
 # TensorFlow computes these from a ReLU6, which is no ReLU of the model.
 MADE_OF_RELU6 = ("hard_sigmoid", "hard_silu", "hard_swish")

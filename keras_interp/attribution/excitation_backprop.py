@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_interp._backend import value_and_gradient
 from keras_interp.attribution.bottleneck_maps import default_maps
 from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.class_targets import (
@@ -19,7 +20,6 @@ from keras_interp.attribution.excitation_rules import WEIGHTED
 from keras_interp.attribution.excitation_trace import ExcitationTrace
 from keras_interp.attribution.explained_model import ExplainedModel, Forward
 from keras_interp.attribution.output_dependence import last_maps_behind
-from keras_interp.backend import value_and_gradient
 
 
 def excitation_backprop(

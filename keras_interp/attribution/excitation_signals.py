@@ -10,13 +10,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_interp._backend import vector_jacobian_product, with_backward_rule
 from keras_interp.attribution.excitation_rules import (
     is_average,
     is_gate,
     shared_in_proportion,
 )
 from keras_interp.attribution.weighted_call import WeightedCall
-from keras_interp.backend import vector_jacobian_product, with_backward_rule
 
 Rule = Callable[[list[Any], Any], Sequence[Any]]
 

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 from keras.src.models import Functional
 
+from keras_interp._network.interception import Interceptor
 from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.excitation_rules import (
     layers_with_a_rule,
@@ -17,7 +18,6 @@ from keras_interp.attribution.excitation_rules import (
     rule_of_operation,
 )
 from keras_interp.attribution.excitation_signals import Signal, signal_after
-from keras_interp.attribution.interception import Interceptor
 
 
 @dataclasses.dataclass

@@ -11,7 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_interp import backend
+from keras_interp import _backend
+from keras_interp._network.inference import called_in_inference
+from keras_interp._network.kept_functions import kept_of, lock
 from keras_interp.attribution.call_record import (
     CallRecord,
     LayerCall,
@@ -23,8 +25,6 @@ from keras_interp.attribution.final_activation import FinalActivation
 from keras_interp.attribution.forward_pass import Forward, alive
 from keras_interp.attribution.graph_outline import graph_outline
 from keras_interp.attribution.image_inputs import ImageInputs, image_inputs
-from keras_interp.attribution.inference import called_in_inference
-from keras_interp.attribution.kept_functions import kept_of, lock
 
 # A body takes the forward pass, the pictures and what else it asked for, as tensors,
 # and gives tensors whose first axis is the pictures.
@@ -90,7 +90,7 @@ class ExplainedModel:
     def record(self) -> CallRecord:
         """What the model does when it is called, traced when it is first asked for."""
         specs = [
-            backend.ArraySpec((None, *array.shape[1:]), array.dtype.name)
+            _backend.ArraySpec((None, *array.shape[1:]), array.dtype.name)
             for array in self.inputs.arrays
         ]
         with lock:
@@ -176,7 +176,7 @@ class ExplainedModel:
             ValueError: if `batch_size` is no positive integer.
         """
         check_batch_size(batch_size)
-        most = backend.most_bytes_at_once()
+        most = _backend.most_bytes_at_once()
         if most is None:
             return batch_size
         record = self.record if self._outline is None else self._outline.record
@@ -188,7 +188,7 @@ class ExplainedModel:
         if size == 0:
             return 1
         several = len(self.inputs) > batch_size
-        return size if backend.has_open_batches() or not several else batch_size
+        return size if _backend.has_open_batches() or not several else batch_size
 
     def _compiled(
         self,
@@ -198,8 +198,8 @@ class ExplainedModel:
         shared: Sequence[np.ndarray],
     ) -> Callable[..., Any]:
         specs = [
-            *(backend.ArraySpec((None, *a.shape[1:]), a.dtype.name) for a in rows),
-            *(backend.ArraySpec(a.shape, a.dtype.name) for a in shared),
+            *(_backend.ArraySpec((None, *a.shape[1:]), a.dtype.name) for a in rows),
+            *(_backend.ArraySpec(a.shape, a.dtype.name) for a in shared),
         ]
         unit = None if self.unit is None else (self.unit.path, self.unit.index)
         inputs = (str(self.inputs.structure), self.inputs.position)
@@ -207,7 +207,7 @@ class ExplainedModel:
         with lock:
             if full_key not in self._kept.compiled:
                 function = self._with_forward(body)
-                self._kept.compiled[full_key] = backend.compiled(
+                self._kept.compiled[full_key] = _backend.compiled(
                     function, specs, _variables_of(self.model)
                 )
             return self._kept.compiled[full_key]
@@ -226,7 +226,7 @@ class ExplainedModel:
 
         return function
 
-    def _traced(self, specs: Sequence[backend.ArraySpec]) -> CallRecord:
+    def _traced(self, specs: Sequence[_backend.ArraySpec]) -> CallRecord:
         structure, model = self.inputs.structure, self.model
         recorder = Recorder(model)
 
@@ -236,7 +236,7 @@ class ExplainedModel:
             outputs = called_in_inference(model, inputs, recorder, seen)
             return recorder.finish(outputs, seen)
 
-        missed = backend.rectifiers_in(function, specs, _variables_of(model))
+        missed = _backend.rectifiers_in(function, specs, _variables_of(model))
         recorder.record.missed_rectifiers.extend(missed)
         return recorder.record
 

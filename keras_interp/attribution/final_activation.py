@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_interp.attribution.interception import Interceptor, not_intercepting
+from keras_interp._network.interception import Interceptor, not_intercepting
 
 FINAL_ACTIVATIONS = ("softmax", "log_softmax", "sigmoid")
 # What may stand between the activation and the end: it changes no number.

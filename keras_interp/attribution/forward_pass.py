@@ -9,17 +9,17 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_interp import backend
+from keras_interp import _backend
+from keras_interp._network.captured_call import CapturedCall
+from keras_interp._network.inference import called_in_inference
+from keras_interp._network.interception import Interceptor
 from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.captured_call import CapturedCall
 from keras_interp.attribution.class_targets import (
     class_scores,
     filter_scores,
     number_of_classes,
 )
 from keras_interp.attribution.final_activation import FinalActivation
-from keras_interp.attribution.inference import called_in_inference
-from keras_interp.attribution.interception import Interceptor
 
 # What is sent down from a score in place of 1, and taken back at the end.
 HALF_PRECISION_SIGNAL = 1024.0
@@ -138,7 +138,7 @@ class Forward:
             scores, others = scores_of(tensor)
             return ops.sum(scores) * self._signal, others
 
-        _, others, slope = backend.value_and_gradient(total, at)
+        _, others, slope = _backend.value_and_gradient(total, at)
         return slope / ops.cast(self._signal, slope.dtype), others
 
 

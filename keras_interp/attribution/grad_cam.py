@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_interp._network.captured_call import CapturedCall
 from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.captured_call import CapturedCall
 from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.forward_pass import Forward
 from keras_interp.attribution.output_dependence import last_maps_behind

@@ -8,12 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_interp import backend
+from keras_interp import _backend
+from keras_interp._network.inference import called_in_inference
+from keras_interp._network.interception import Interceptor
+from keras_interp._network.kept_functions import lock
 from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.inference import called_in_inference
-from keras_interp.attribution.interception import Interceptor
-from keras_interp.attribution.kept_functions import lock
 
 
 def last_maps_behind(explained: ExplainedModel) -> LayerCall:
@@ -65,11 +65,11 @@ def _maps_behind(explained: ExplainedModel, position: int) -> list[LayerCall]:
         outputs = called_in_inference(model, pictures, _AddedToCalls(calls, added))
         return [keras.tree.flatten(outputs)[position]]
 
-    specs = [backend.ArraySpec((), "float32")] * len(calls) + [
-        backend.ArraySpec((None, *array.shape[1:]), array.dtype.name)
+    specs = [_backend.ArraySpec((), "float32")] * len(calls) + [
+        _backend.ArraySpec((None, *array.shape[1:]), array.dtype.name)
         for array in inputs.arrays
     ]
-    used = backend.used_inputs(function, specs, lambda: model.variables)
+    used = _backend.used_inputs(function, specs, lambda: model.variables)
     return [call for call, is_used in zip(calls, used, strict=False) if is_used]
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
-from keras_interp.attribution.interception import Interceptor, not_intercepting
-from keras_interp.backend import with_backward_rule
+from keras_interp._backend import with_backward_rule
+from keras_interp._network.interception import Interceptor, not_intercepting
 
 if TYPE_CHECKING:
     from keras_interp.attribution.call_record import CallRecord

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 from keras_interp.layers.balanced_mask import BalancedMask
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
 

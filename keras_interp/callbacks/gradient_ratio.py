@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 from keras_interp.layers.interpretable_mask import InterpretableMask
 from keras_interp.models.label_hand_over import category_labels, interpretable_masks
 

@@ -268,7 +268,7 @@ class PartsDataset:
         """
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise ValueError(f"batch_size must be an integer >= 1, got {batch_size!r}")
-        from keras_interp.backend import batches_of_arrays
+        from keras_interp._backend import batches_of_arrays
 
         return batches_of_arrays(
             self.images,

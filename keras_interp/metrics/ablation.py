@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.layer_paths import layer_paths, match_path
+from keras_interp._network.layer_paths import layer_paths, match_path
 from keras_interp.metrics.located_peaks import to_numpy
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import keras
 
-from keras_interp.layers import InterpretableConv, InterpretableMask
-from keras_interp.models.graph_copy import copy_with_insertions
-from keras_interp.models.graph_search import (
+from keras_interp._network.graph_copy import copy_with_insertions
+from keras_interp._network.graph_search import (
     Place,
     find_places,
     finishing_operation,
@@ -19,6 +18,7 @@ from keras_interp.models.graph_search import (
     output_tensors,
     places,
 )
+from keras_interp.layers import InterpretableConv, InterpretableMask
 from keras_interp.models.interpretable_model import InterpretableModel
 from keras_interp.models.interpretable_top import conv_keywords, mask_keywords
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_interp.models.opened_graph import OpenedCall
+from keras_interp._network.opened_graph import OpenedCall
 from keras_interp.models.performer_plan import PerformerPlan
 
 # Noise on the identity kernel, as a share of the usual initialisation: filters that

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from keras_interp.models.graph_search import NORMALISATIONS, is_activation, is_graph
-from keras_interp.models.opened_graph import OpenedCall, OpenedGraph
+from keras_interp._network.graph_search import NORMALISATIONS, is_activation, is_graph
+from keras_interp._network.opened_graph import OpenedCall, OpenedGraph
 
 _GLOBAL = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 POOLINGS = (keras.layers.AveragePooling2D, keras.layers.MaxPooling2D, *_GLOBAL)

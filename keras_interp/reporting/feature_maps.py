@@ -9,8 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.metrics.located_peaks import to_numpy
-from keras_interp.models.graph_search import (
+from keras_interp._network.graph_search import (
     Place,
     find_places,
     finishing_operation,
@@ -18,6 +17,7 @@ from keras_interp.models.graph_search import (
     output_tensors,
     places,
 )
+from keras_interp.metrics.located_peaks import to_numpy
 
 
 @dataclasses.dataclass(frozen=True)

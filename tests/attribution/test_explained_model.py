@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_interp import backend
+from keras_interp import _backend
 from keras_interp.attribution import gradient, guided_backprop
 from keras_interp.attribution.explained_model import ExplainedModel
 
@@ -106,9 +106,9 @@ def test_fewer_pictures_at_once_where_the_backend_is_faster_so(monkeypatch):
     explained = ExplainedModel(model, images, 1)
     each = explained.record.bytes_of_largest_output()
     assert each == 12 * 10 * 6 * 4
-    monkeypatch.setattr(backend, "most_bytes_at_once", lambda: None)
+    monkeypatch.setattr(_backend, "most_bytes_at_once", lambda: None)
     assert explained.pictures_at_once(32) == 32
-    monkeypatch.setattr(backend, "most_bytes_at_once", lambda: 5 * each - 1)
+    monkeypatch.setattr(_backend, "most_bytes_at_once", lambda: 5 * each - 1)
     assert [explained.pictures_at_once(size) for size in (2, 4, 5, 32)] == [2, 4, 4, 4]
 
     def pictures_of_the_call(forward, pictures, targets):
@@ -120,7 +120,7 @@ def test_fewer_pictures_at_once_where_the_backend_is_faster_so(monkeypatch):
     maps = gradient(model, images, 1)
     np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=1e-7)
     # A single picture may be too large as well.
-    monkeypatch.setattr(backend, "most_bytes_at_once", lambda: each // 2)
+    monkeypatch.setattr(_backend, "most_bytes_at_once", lambda: each // 2)
     assert explained.pictures_at_once(32) == 1
 
 

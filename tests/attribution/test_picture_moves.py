@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_interp._backend import gradient
 from keras_interp.attribution.picture_moves import moved, total_variation
-from keras_interp.backend import gradient
 
 
 def moved_by(pictures, *moves):

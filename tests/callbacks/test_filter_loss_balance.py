@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 
 Balance = ki.callbacks.FilterLossBalance
 RATIO = 0.6

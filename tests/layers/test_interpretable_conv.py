@@ -7,7 +7,7 @@ from keras import ops
 from keras.src.testing import TestCase
 
 import keras_interp as ki
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 from keras_interp.layers.interpretable_mask import MASK_ARGUMENTS
 
 Conv = ki.layers.InterpretableConv

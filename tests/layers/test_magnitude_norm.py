@@ -5,7 +5,7 @@ from keras import ops
 from keras.src.testing import TestCase
 
 import keras_interp as ki
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 
 Norm = ki.layers.MagnitudeNorm
 # Two pictures of one row and two channels.

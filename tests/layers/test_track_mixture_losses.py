@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 from keras_interp.layers.balanced_mask import BalancedMask
 from keras_interp.layers.label_scope import label_scope
 from keras_interp.layers.track_mixture import RATIO_STEP

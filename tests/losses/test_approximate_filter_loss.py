@@ -2,7 +2,7 @@ import numpy as np
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 from keras_interp.losses import ApproximateFilterLoss
 
 TAU = 0.5 / 9

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 from keras_interp.losses import AuthorsFilterLoss
 from keras_interp.losses.authors_filter_loss import normalised_strengths, raw_strengths
 

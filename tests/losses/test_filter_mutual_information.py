@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as npst
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 
 
 def loss_of(maps, **arguments):

@@ -1,7 +1,7 @@
 import numpy as np
 from keras import ops
 
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 from keras_interp.losses import PosteriorFilterLoss
 
 

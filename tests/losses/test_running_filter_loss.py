@@ -2,7 +2,7 @@ import numpy as np
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.backend import gradient
+from keras_interp._backend import gradient
 from keras_interp.losses import RunningFilterLoss
 from keras_interp.losses.template_scores import log_ratio_to_mean
 

@@ -9,27 +9,6 @@ import pytest
 LAYERS = keras.layers
 
 
-def _seeded(model: keras.Model, seed: int = 0) -> keras.Model:
-    """Weights that do not depend on the backend; every channel has some activation."""
-    rng = np.random.default_rng(seed)
-    for weight in model.weights:
-        values = rng.normal(
-            0, 1 / np.sqrt(max(np.prod(weight.shape[:-1]), 1)), weight.shape
-        )
-        small = 0.1 * rng.normal(size=weight.shape)
-        if weight.path.endswith(("gamma", "moving_variance")):
-            values = np.exp(3 * small)
-        elif len(weight.shape) == 1:
-            values = small
-        weight.assign(values)
-    return model
-
-
-@pytest.fixture(scope="session")
-def seeded():
-    return _seeded
-
-
 @pytest.fixture(scope="session")
 def scenes() -> np.ndarray:
     """Sixteen pictures of 32 x 32 in which blocks of colour stand out."""
@@ -39,7 +18,7 @@ def scenes() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def performer(scenes):
+def performer(scenes, seeded):
     """Makes classifiers of 32 x 32 pictures with `fc6`, `fc7` and all that disturbs.
 
     `relu2` is the layer to explain; a convolution with a batch norm is above it. The
@@ -68,7 +47,7 @@ def performer(scenes):
             x = LAYERS.Dropout(0.5, name=f"drop{number}", **keywords)(x)
         scores = LAYERS.Dense(classes, name="fc8", dtype="float32")(x)
         outputs = LAYERS.Activation(activation, name="prob", dtype="float32")(scores)
-        model = _seeded(keras.Model(inputs, outputs, name="performer"), seed)
+        model = seeded(keras.Model(inputs, outputs, name="performer"), seed)
         top = model.get_layer("fc8")
         top.set_weights([10 * top.get_weights()[0], np.zeros(classes)])
         values = keras.Model(inputs, scores).predict_on_batch(scenes)

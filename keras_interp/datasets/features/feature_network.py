@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_interp.layer_paths import layer_paths, match_path
+from keras_interp._network.layer_paths import layer_paths, match_path
 
 
 def feature_network(model: Any, layer_name: str | None) -> keras.Model:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_interp.models.graph_search import (
+from keras_interp._network.graph_search import (
     finishing_operation,
     functional_view,
     is_graph,

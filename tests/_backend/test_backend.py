@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_interp.backend import (
+from keras_interp._backend import (
     ArraySpec,
     batches_of_arrays,
     compiled,

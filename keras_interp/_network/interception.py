@@ -19,10 +19,10 @@ import keras
 from keras.src import activations as keras_activations
 from keras.src import backend as keras_backend
 
-from keras_interp import backend
+from keras_interp import _backend
 
 # Names of activation functions, in whatever module they stand.
-ACTIVATIONS = frozenset(backend.ACTIVATION_NAMES)
+ACTIVATIONS = frozenset(_backend.ACTIVATION_NAMES)
 # Functions of Keras besides the activations that an interceptor may want to see.
 _OTHER_FUNCTIONS = (
     (keras_backend.numpy, "tanh"),
@@ -116,7 +116,7 @@ def intercepting(*interceptors: Interceptor) -> Iterator[None]:
     try:
         _thread.interceptors = before[0] + interceptors
         _thread.inside_function = False
-        with backend.inner_functions_inline():
+        with _backend.inner_functions_inline():
             yield
     finally:
         _thread.interceptors, _thread.inside_function = before
@@ -175,14 +175,14 @@ def _replacements() -> Iterator[tuple[Any, str, Any]]:
     relu = keras_activations.activations.ReLU
     yield relu, "static_call", staticmethod(_function_wrapper("relu", relu.static_call))
     nn = keras_backend.nn
-    own = [(nn, name) for name in backend.ACTIVATION_NAMES if hasattr(nn, name)]
-    for owner, attribute in [*own, *_OTHER_FUNCTIONS, *backend.activation_functions()]:
+    own = [(nn, name) for name in _backend.ACTIVATION_NAMES if hasattr(nn, name)]
+    for owner, attribute in [*own, *_OTHER_FUNCTIONS, *_backend.activation_functions()]:
         original = getattr(owner, attribute)
         yield owner, attribute, _function_wrapper(attribute, original)
-    inner = backend.compiled_function_class()
+    inner = _backend.compiled_function_class()
     if inner is not None:
         yield inner, "__call__", _inline_wrapper(inner.__call__)
-    for owner, attribute, faster in backend.faster_functions():
+    for owner, attribute, faster in _backend.faster_functions():
         yield owner, attribute, _faster_wrapper(getattr(owner, attribute), faster)
 
 

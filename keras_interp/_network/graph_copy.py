@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_interp.models.graph_search import functional_view, is_graph
+from keras_interp._network.graph_search import functional_view, is_graph
 
 
 def copy_with_insertions(

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_interp.attribution.interception import Interceptor
+from keras_interp._network.interception import Interceptor
 
 
 class ReplacedCall(Interceptor):

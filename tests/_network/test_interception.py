@@ -10,13 +10,13 @@ import pytest
 from keras import layers, ops
 from keras.src import backend as keras_backend
 
-from keras_interp.attribution.interception import (
+from keras_interp._network.interception import (
     Interceptor,
     intercepting,
     not_intercepting,
 )
 
-from .tiny_models import nested, pictures, residual, shared, spelled
+from ..attribution.tiny_models import nested, pictures, residual, shared, spelled
 
 
 class Log(Interceptor):

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.models.opened_graph import OpenedGraph
+from keras_interp._network.opened_graph import OpenedGraph
 
 LAYERS = keras.layers
 SIZE = (12, 12, 3)

@@ -1,4 +1,4 @@
-"""Checks of `keras_interp.backend` that only torch can make; prints what passed."""
+"""Checks of `keras_interp._backend` that only torch can make; prints what passed."""
 
 import concurrent.futures
 
@@ -9,13 +9,13 @@ from keras import ops
 from keras.src.backend.torch import nn
 from keras.src.layers.convolutional.base_conv import BaseConv
 
-from keras_interp import backend
-from keras_interp.attribution.interception import Interceptor, intercepting
+from keras_interp import _backend
+from keras_interp._network.interception import Interceptor, intercepting
 
 
 def check_size():
     """glibc's largest threshold."""
-    assert backend.most_bytes_at_once() == 33_554_432
+    assert _backend.most_bytes_at_once() == 33_554_432
 
 
 def check_kernels():
@@ -59,7 +59,7 @@ def check_rule():
 
     tensor = torch.arange(-1.0, 3.0)
     for alone in (True, False):
-        operation = backend.with_backward_rule(torch.relu, rule, signal_alone=alone)
+        operation = _backend.with_backward_rule(torch.relu, rule, signal_alone=alone)
         assert torch.equal(slope_of(operation, tensor), torch.ones(4))
         assert len(kept) == (0 if alone else 2)
     assert given[0] == ([], None)

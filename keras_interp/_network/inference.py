@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from keras_interp.attribution.interception import Interceptor, intercepting
+from keras_interp._network.interception import Interceptor, intercepting
 
 
 def called_in_inference(model: Any, inputs: Any, *interceptors: Interceptor) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import pytest
 
-from keras_interp.layer_paths import layer_paths, match_path
+from keras_interp._network.layer_paths import layer_paths, match_path
 
 
 def test_paths_enter_nested_models():

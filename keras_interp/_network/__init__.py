@@ -1,0 +1,1 @@
+"""The only reader of Keras's insides: layers, graphs, calls and copies of a network."""
