@@ -60,3 +60,11 @@ def _seeded(model: keras.Model, seed: int = 0) -> keras.Model:
 @pytest.fixture(scope="session")
 def seeded():
     return _seeded
+
+
+@pytest.fixture(scope="session")
+def scenes() -> np.ndarray:
+    """Sixteen pictures of 32 x 32 in which blocks of colour stand out."""
+    rng = np.random.default_rng(0)
+    blocks = rng.uniform(0, 1, (16, 8, 8, 3)) * (rng.uniform(size=(16, 8, 8, 1)) < 0.4)
+    return np.kron(blocks, np.ones((1, 4, 4, 1))).astype("float32")

@@ -10,14 +10,6 @@ LAYERS = keras.layers
 
 
 @pytest.fixture(scope="session")
-def scenes() -> np.ndarray:
-    """Sixteen pictures of 32 x 32 in which blocks of colour stand out."""
-    rng = np.random.default_rng(0)
-    blocks = rng.uniform(0, 1, (16, 8, 8, 3)) * (rng.uniform(size=(16, 8, 8, 1)) < 0.4)
-    return np.kron(blocks, np.ones((1, 4, 4, 1))).astype("float32")
-
-
-@pytest.fixture(scope="session")
 def performer(scenes, seeded):
     """Makes classifiers of 32 x 32 pictures with `fc6`, `fc7` and all that disturbs.
 
