@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from keras_interp.attribution.activation_maximization import activation_maximization
-from keras_interp.attribution.excitation_backprop import (
-    contrastive_excitation_backprop,
-    excitation_backprop,
-)
-from keras_interp.attribution.grad_cam import grad_cam
-from keras_interp.attribution.input_gradient import (
+from keras_interp.attribution._activation_maximization import activation_maximization
+from keras_interp.attribution._grad_cam import grad_cam
+from keras_interp.attribution._gradients import (
     gradient,
     gradient_times_input,
     saliency,
 )
-from keras_interp.attribution.input_shift import InputShiftReport, input_shift_report
-from keras_interp.attribution.integrated_gradients import (
+from keras_interp.attribution._guided import deconvnet, guided_backprop
+from keras_interp.attribution._integrated_gradients import (
     completeness_error,
     integrated_gradients,
 )
-from keras_interp.attribution.occlusion import occlusion
-from keras_interp.attribution.parameter_randomization import (
-    ParameterRandomizationReport,
-    parameter_randomization_report,
-)
-from keras_interp.attribution.part_contributions import (
+from keras_interp.attribution._occlusion import occlusion
+from keras_interp.attribution._part_contributions import (
     PartContributions,
     part_contributions,
 )
-from keras_interp.attribution.rectified_backprop import deconvnet, guided_backprop
-from keras_interp.attribution.smooth_grad import smooth_grad
+from keras_interp.attribution._smooth_grad import smooth_grad
+from keras_interp.attribution.excitation._backprop import (
+    contrastive_excitation_backprop,
+    excitation_backprop,
+)
+from keras_interp.attribution.sanity._input_shift import (
+    InputShiftReport,
+    input_shift_report,
+)
+from keras_interp.attribution.sanity._parameter_randomization import (
+    ParameterRandomizationReport,
+    parameter_randomization_report,
+)
 
 __all__ = [
     "InputShiftReport",
@@ -51,3 +54,12 @@ __all__ = [
     "saliency",
     "smooth_grad",
 ]
+
+for _name in __all__:
+    # Pages, pickles and messages name where it is public, not the file it is in.
+    globals()[_name].__module__ = __name__
+del _name
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.excitation_rules import WEIGHTED
+from keras_interp.attribution.excitation._rules import WEIGHTED
 from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.output_dependence import last_maps_behind
 

@@ -13,7 +13,7 @@ from keras import ops
 
 from keras_interp._network.interception import ACTIVATIONS, Interceptor
 from keras_interp._network.layer_paths import LayerPath, match_path
-from keras_interp.attribution.final_activation import FinalActivation
+from keras_interp.attribution._class_scores import FinalActivation
 from keras_interp.attribution.relu_rules import is_rectifier
 from keras_interp.attribution.tensor_lifetimes import Lifetimes
 

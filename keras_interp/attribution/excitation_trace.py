@@ -12,12 +12,12 @@ from keras.src.models import Functional
 
 from keras_interp._network.interception import Interceptor
 from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.excitation_rules import (
+from keras_interp.attribution.excitation._rules import (
     layers_with_a_rule,
     rule_of_function,
     rule_of_operation,
 )
-from keras_interp.attribution.excitation_signals import Signal, signal_after
+from keras_interp.attribution.excitation._signals import Signal, signal_after
 
 
 @dataclasses.dataclass

@@ -13,13 +13,13 @@ from keras_interp import _backend
 from keras_interp._network.captured_call import CapturedCall
 from keras_interp._network.inference import called_in_inference
 from keras_interp._network.interception import Interceptor
-from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.class_targets import (
+from keras_interp.attribution._class_scores import (
+    FinalActivation,
     class_scores,
     filter_scores,
     number_of_classes,
 )
-from keras_interp.attribution.final_activation import FinalActivation
+from keras_interp.attribution.call_record import LayerCall
 
 # What is sent down from a score in place of 1, and taken back at the end.
 HALF_PRECISION_SIGNAL = 1024.0

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from keras_interp.attribution import gradient
-from keras_interp.attribution.class_targets import class_targets, number_of_classes
+from keras_interp.attribution._class_scores import class_targets, number_of_classes
 from keras_interp.attribution.explained_model import explained_output
 
 from .tiny_models import SIZE, seeded, two_outputs

@@ -11,7 +11,7 @@ from keras_interp.attribution import (
     contrastive_excitation_backprop,
     excitation_backprop,
 )
-from keras_interp.attribution.excitation_backprop import winning_probability
+from keras_interp.attribution.excitation._backprop import winning_probability
 from keras_interp.attribution.explained_model import ExplainedModel
 
 from .excitation_reference import ReferenceNetwork

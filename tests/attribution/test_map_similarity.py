@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from keras_interp.attribution.map_similarity import (
+from keras_interp.attribution.sanity._map_similarity import (
     rank_correlation,
     structural_similarity,
 )

@@ -10,11 +10,11 @@ from keras import ops
 
 from keras_interp.attribution import parameter_randomization_report, saliency
 from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.map_similarity import (
+from keras_interp.attribution.sanity._map_similarity import (
     rank_correlation,
     structural_similarity,
 )
-from keras_interp.attribution.randomized_network import (
+from keras_interp.attribution.sanity._parameter_randomization import (
     RandomizedNetwork,
     weighted_layers,
 )

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_interp._backend import gradient
-from keras_interp.attribution.picture_moves import moved, total_variation
+from keras_interp.attribution._ascent import moved, total_variation
 
 
 def moved_by(pictures, *moves):

@@ -8,22 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.attribution.call_record import CallRecord
-from keras_interp.attribution.excitation_backprop import (
-    contrastive_excitation_backprop,
-    excitation_backprop,
-)
-from keras_interp.attribution.grad_cam import grad_cam
-from keras_interp.attribution.input_gradient import (
+from keras_interp.attribution._grad_cam import grad_cam
+from keras_interp.attribution._gradients import (
     gradient,
     gradient_times_input,
     saliency,
 )
-from keras_interp.attribution.integrated_gradients import integrated_gradients
-from keras_interp.attribution.occlusion import occlusion
-from keras_interp.attribution.rectified_backprop import deconvnet, guided_backprop
+from keras_interp.attribution._guided import deconvnet, guided_backprop
+from keras_interp.attribution._integrated_gradients import integrated_gradients
+from keras_interp.attribution._occlusion import occlusion
+from keras_interp.attribution._smooth_grad import smooth_grad
+from keras_interp.attribution.call_record import CallRecord
+from keras_interp.attribution.excitation._backprop import (
+    contrastive_excitation_backprop,
+    excitation_backprop,
+)
 from keras_interp.attribution.relu_rules import RECTIFIERS
-from keras_interp.attribution.smooth_grad import smooth_grad
 
 # Takes a model, its inputs and a class for each picture; gives maps.
 Method = Callable[[Any, Any, Any], np.ndarray]
@@ -111,3 +111,20 @@ def absolute_map(maps: np.ndarray, images: np.ndarray) -> np.ndarray:
             f"without channels, got {values.shape}."
         )
     return values.max(axis=-1) if values.ndim == 4 else values
+
+
+def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with columns of even width.
+
+    Args:
+        head: names of the columns.
+        lines: cells of each line.
+    """
+    rows = [list(head), *map(list, lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ["-" * width for width in widths])
+    texts = [
+        " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return "".join(f"| {text} |\n" for text in texts)

@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
-from keras_interp.attribution.ascent import Ascent
+from keras_interp.attribution._ascent import Ascent, ValueScale
 from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.explained_model import ExplainedModel, check_model
-from keras_interp.attribution.start_pictures import ValueScale, start_inputs
 
 
 def activation_maximization(
@@ -235,3 +235,79 @@ def _report(
             bar.update(step + 1, [("score", float(scores.mean()))])
 
     return report
+
+
+# Standard deviation of the noise, as a share of half the range of values.
+NOISE = 0.1
+
+
+def start_inputs(
+    model: Any,
+    start: Any,
+    image_shape: tuple[int, int, int] | None,
+    scale: ValueScale,
+    seeds: np.ndarray,
+) -> Any:
+    """The model's inputs before the first step, a row per seed.
+
+    Args:
+        model: that the pictures are for.
+        start: `"noise"`, `"zeros"`, a picture, or the model's inputs as arrays.
+        image_shape: `(height, width, channels)`, `None` for that of the model.
+        scale: of the pictures' values.
+        seeds: of the noise.
+
+    Returns:
+        An array, or a structure of arrays.
+
+    Raises:
+        ValueError: for another word, a shape that is not known, or a number of pictures
+            that does not fit.
+    """
+    if not isinstance(start, str):
+        return keras.tree.map_structure(lambda x: _rows(x, len(seeds)), start)
+    if start not in ("noise", "zeros"):
+        raise ValueError(
+            f"Expected start as 'noise', 'zeros' or a picture, got {start!r}."
+        )
+    shape = _image_shape(model, image_shape)
+    numbers = np.zeros((len(seeds), *shape))
+    if start == "noise":
+        for row, seed in enumerate(seeds):
+            random = np.random.default_rng((int(seed), 0))
+            numbers[row] = NOISE * random.standard_normal(shape)
+    return (scale.middle + scale.half * numbers).astype("float32")
+
+
+def _rows(value: Any, count: int) -> np.ndarray:
+    array = ops.convert_to_numpy(value) if ops.is_tensor(value) else np.asarray(value)
+    if array.ndim == 3:
+        array = array[None]
+    if array.ndim == 0 or len(array) not in (1, count):
+        raise ValueError(
+            f"Expected start with one picture or {count}, one for each target and "
+            f"seed, got shape {array.shape}."
+        )
+    return np.repeat(array, count, axis=0) if len(array) != count else array
+
+
+def _image_shape(model: Any, image_shape: Any) -> tuple[int, int, int]:
+    if image_shape is not None:
+        shape = tuple(image_shape)
+    else:
+        inputs = [
+            tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []
+        ]
+        if len(inputs) > 1:
+            raise ValueError(
+                f"The model has {len(inputs)} inputs of shapes {inputs}. Pass them as "
+                "start=, a list or dict of arrays with one row."
+            )
+        shape = inputs[0][1:] if inputs else ()
+    whole = all(isinstance(size, (int, np.integer)) and size > 0 for size in shape)
+    if len(shape) != 3 or not whole:
+        raise ValueError(
+            "Expected pictures of a known (height, width, channels), got "
+            f"{shape or 'none from this model'}. Pass image_shape=(224, 224, 3), say."
+        )
+    return shape

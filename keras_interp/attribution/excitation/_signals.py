@@ -11,12 +11,12 @@ import keras
 from keras import ops
 
 from keras_interp._backend import vector_jacobian_product, with_backward_rule
-from keras_interp.attribution.excitation_rules import (
+from keras_interp.attribution.excitation._rules import (
     is_average,
     is_gate,
     shared_in_proportion,
 )
-from keras_interp.attribution.weighted_call import WeightedCall
+from keras_interp.attribution.excitation._weighted_call import WeightedCall
 
 Rule = Callable[[list[Any], Any], Sequence[Any]]
 

@@ -12,18 +12,51 @@ from keras import ops
 
 from keras_interp._backend import value_and_gradient
 from keras_interp._network.captured_call import CapturedCall
+from keras_interp.attribution._class_scores import class_scores
 from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.class_targets import class_scores
 from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.forward_pass import Forward
-from keras_interp.attribution.picture_moves import moved, total_variation
 from keras_interp.attribution.relu_rules import ReluRule
-from keras_interp.attribution.start_pictures import ValueScale
 
 # The pictures are blurred after every so many steps, but not after the last ones.
 BLUR_EVERY = 4
 # Far below any gradient: a score that does not answer leaves the picture alone.
 TINY = 1e-20
+
+
+@dataclasses.dataclass(frozen=True)
+class ValueScale:
+    """Between the values of a picture and numbers of which -1 to 1 are allowed.
+
+    Args:
+        middle: value that 0 stands for.
+        half: what 1 is above it.
+        bounded: whether values beyond -1 and 1 are cut off.
+    """
+
+    middle: float
+    half: float
+    bounded: bool
+
+    @classmethod
+    def of(cls, value_range: Any) -> ValueScale:
+        """The scale of a range; without one a number is its own value.
+
+        Raises:
+            ValueError: if the range is no pair of growing finite numbers.
+        """
+        if value_range is None:
+            return cls(0.0, 1.0, False)
+        try:
+            low, high = map(float, value_range)
+        except (TypeError, ValueError):
+            low = high = np.nan
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ValueError(
+                "Expected value_range as (lowest, highest), (0, 255) say, got "
+                f"{value_range!r}."
+            )
+        return cls((low + high) / 2, (high - low) / 2, True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,3 +222,61 @@ def _warn_of_deaf(targets: np.ndarray) -> None:
             "start.",
             stacklevel=4,
         )
+
+
+def moved(pictures: Any, moves: Any) -> Any:
+    """Shift each picture, and turn it about its centre.
+
+    What leaves the picture on one side comes in on the other. Values between pixels are
+    interpolated bilinearly; whole shifts without a turn only move values. It is written
+    with gathers, whose gradient every backend computes alike.
+
+    Args:
+        pictures: float32 tensor `(batch, height, width, channels)`.
+        moves: float32 tensor `(batch, 3)`: pixels down, pixels right, and the angle in
+            radians, clockwise.
+
+    Returns:
+        Tensor of the shape of `pictures`.
+    """
+    height, width, channels = pictures.shape[1:]
+    rows, columns = _sources(moves, height, width)
+    flat = ops.reshape(pictures, (-1, height * width, channels))
+    top, left = ops.floor(rows), ops.floor(columns)
+    down, right = rows - top, columns - left
+    total = 0.0
+    for row, along in ((top, 1 - down), (top + 1, down)):
+        for column, across in ((left, 1 - right), (left + 1, right)):
+            cell = ops.mod(row, height) * width + ops.mod(column, width)
+            cell = ops.reshape(ops.cast(cell, "int32"), (-1, height * width, 1))
+            weight = ops.reshape(along * across, (-1, height * width, 1))
+            # Each channel is asked for by name: not all backends repeat the index.
+            cell = ops.repeat(cell, channels, axis=-1)
+            total = total + weight * ops.take_along_axis(flat, cell, axis=1)
+    return ops.reshape(total, (-1, height, width, channels))
+
+
+def _sources(moves: Any, height: int, width: int) -> tuple[Any, Any]:
+    """Row and column that each pixel's value comes from, `(batch, height, width)`."""
+    down, right, angle = (ops.reshape(moves[:, i], (-1, 1, 1)) for i in range(3))
+    middle_row, middle_column = (height - 1) / 2, (width - 1) / 2
+    y = ops.reshape(ops.arange(height, dtype="float32") - middle_row, (-1, 1))
+    x = ops.reshape(ops.arange(width, dtype="float32") - middle_column, (1, -1))
+    cosine, sine = ops.cos(angle), ops.sin(angle)
+    rows = cosine * y - sine * x + middle_row - down
+    columns = sine * y + cosine * x + middle_column - right
+    return rows, columns
+
+
+def total_variation(pictures: Any) -> Any:
+    """Sum of absolute differences of neighbouring pixels, down and across.
+
+    Args:
+        pictures: tensor `(batch, height, width, channels)`.
+
+    Returns:
+        Tensor `(batch,)`.
+    """
+    down = ops.abs(pictures[:, 1:] - pictures[:, :-1])
+    across = ops.abs(pictures[:, :, 1:] - pictures[:, :, :-1])
+    return ops.sum(down, axis=(1, 2, 3)) + ops.sum(across, axis=(1, 2, 3))

@@ -10,20 +10,22 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_interp.attribution.checked_methods import (
+from keras_interp.attribution._image_copies import (
+    reference_pictures,
+    scores_and_fixed_targets,
+)
+from keras_interp.attribution._integrated_gradients import integrated_gradients
+from keras_interp.attribution._occlusion import occlusion
+from keras_interp.attribution.explained_model import ExplainedModel
+from keras_interp.attribution.sanity._map_similarity import rank_correlation
+from keras_interp.attribution.sanity._methods import (
     Method,
     Methods,
     absolute_map,
     applicable,
     chosen_methods,
+    markdown_table,
 )
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.integrated_gradients import integrated_gradients
-from keras_interp.attribution.map_similarity import rank_correlation
-from keras_interp.attribution.markdown_table import markdown_table
-from keras_interp.attribution.occlusion import occlusion
-from keras_interp.attribution.picture_copies import scores_and_fixed_targets
-from keras_interp.attribution.reference_pictures import reference_pictures
 
 DEFAULT = (
     "gradient",

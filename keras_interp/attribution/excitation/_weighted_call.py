@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_interp.attribution.excitation_rules import is_gate, shared_in_proportion
+from keras_interp.attribution.excitation._rules import is_gate, shared_in_proportion
 
 
 class WeightedCall:

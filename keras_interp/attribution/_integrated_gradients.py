@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.forward_pass import Forward
-from keras_interp.attribution.picture_copies import (
+from keras_interp.attribution._image_copies import (
     copy_plan,
     fix_targets,
+    reference_pictures,
     scores_and_fixed_targets,
     slopes_of_copies,
 )
-from keras_interp.attribution.reference_pictures import reference_pictures
+from keras_interp.attribution.explained_model import ExplainedModel
+from keras_interp.attribution.forward_pass import Forward
 
 RULES = ("gauss_legendre", "trapezoid")
 

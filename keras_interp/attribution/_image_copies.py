@@ -118,3 +118,35 @@ def scores_and_fixed_targets(explained: ExplainedModel, batch_size: int) -> np.n
 
 def _scores(forward: Forward, pictures: Any, targets: Any) -> list[Any]:
     return list(forward.scores(pictures, targets))
+
+
+def reference_pictures(value: Any, images: np.ndarray, name: str) -> np.ndarray:
+    """A reference for each picture.
+
+    Args:
+        value: number, or array that can be broadcast to the pictures.
+        images: float32 `(batch, height, width, channels)`.
+        name: of the argument, for the message.
+
+    Returns:
+        float32 array of the shape of `images`, a view where it repeats itself.
+
+    Raises:
+        ValueError: if it cannot be broadcast or is not finite.
+    """
+    if ops.is_tensor(value):
+        value = ops.convert_to_numpy(value)
+    reference = np.asarray(value)
+    expected = (
+        f"Expected {name} as a number, or an array of shape (channels,), (height, "
+        f"width, channels) or {images.shape}"
+    )
+    if reference.dtype.kind not in "biuf":
+        raise ValueError(f"{expected}, got {value!r}.")
+    reference = reference.astype("float32")
+    if not np.isfinite(reference).all():
+        raise ValueError(f"Expected {name} of finite numbers, got NaN or infinity.")
+    try:
+        return np.broadcast_to(reference, images.shape)
+    except ValueError:
+        raise ValueError(f"{expected}, got shape {reference.shape}.") from None
