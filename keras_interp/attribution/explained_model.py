@@ -13,7 +13,6 @@ from keras import ops
 
 from keras_interp import _backend
 from keras_interp._network.inference import called_in_inference
-from keras_interp._network.kept_functions import kept_of, lock
 from keras_interp.attribution._class_scores import (
     FinalActivation,
     class_targets,
@@ -28,6 +27,7 @@ from keras_interp.attribution.call_record import (
 from keras_interp.attribution.forward_pass import Forward, alive
 from keras_interp.attribution.graph_outline import graph_outline
 from keras_interp.attribution.image_inputs import ImageInputs, image_inputs
+from keras_interp.attribution.kept_functions import kept_of, lock
 
 # A body takes the forward pass, the pictures and what else it asked for, as tensors,
 # and gives tensors whose first axis is the pictures.

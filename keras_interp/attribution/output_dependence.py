@@ -11,9 +11,9 @@ from keras import ops
 from keras_interp import _backend
 from keras_interp._network.inference import called_in_inference
 from keras_interp._network.interception import Interceptor
-from keras_interp._network.kept_functions import lock
 from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.explained_model import ExplainedModel
+from keras_interp.attribution.kept_functions import lock
 
 
 def last_maps_behind(explained: ExplainedModel) -> LayerCall:
