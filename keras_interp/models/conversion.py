@@ -1,4 +1,4 @@
-"""Turn a trained model into an interpretable one."""
+"""Interpretable layers on top of a new network, or inside a trained one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from keras_interp._network.graph_search import (
     places,
 )
 from keras_interp.layers import InterpretableConv, InterpretableMask
+from keras_interp.layers.interpretable_mask import MASK_ARGUMENTS
 from keras_interp.models.interpretable_model import InterpretableModel
-from keras_interp.models.interpretable_top import conv_keywords, mask_keywords
 
+# Zhang, Wu, Zhu (2018) make all the filters of both layers interpretable.
+PAPER_FRACTION = 1.0
+INTERPRETABLE_CONV_NAME = "conv_interpretable"
+INTERPRETABLE_MASK_NAME = "mask_interpretable"
 MOST_NAMES_LISTED = 60
 
 
@@ -98,6 +102,41 @@ def to_interpretable(
     return converted
 
 
+def interpretable_top(
+    x: Any, interpretable: bool, interpretable_keywords: dict[str, Any]
+) -> Any:
+    """Mask the maps `x` and add an interpretable 3x3 convolution of the same width.
+
+    This is the surgery of Zhang, Wu, Zhu (CVPR 2018), section 5; with
+    `interpretable=False` the maps come back as they are.
+    """
+    if not interpretable:
+        if interpretable_keywords:
+            raise ValueError(
+                f"The keywords {sorted(interpretable_keywords)} expect "
+                "interpretable=True, got interpretable=False. Set it, or leave them "
+                "out."
+            )
+        return x
+    keywords = {"fraction": PAPER_FRACTION, **interpretable_keywords}
+    mask = InterpretableMask(name=INTERPRETABLE_MASK_NAME, **_mask_keywords(keywords))
+    conv = InterpretableConv(
+        **{"filters": x.shape[-1], **_conv_keywords(keywords)},
+        name=INTERPRETABLE_CONV_NAME,
+    )
+    return conv(mask(x))
+
+
+def _mask_keywords(keywords: dict[str, Any]) -> dict[str, Any]:
+    """Those of an interpretable convolution's keywords that its mask takes."""
+    return {key: value for key, value in keywords.items() if key in MASK_ARGUMENTS}
+
+
+def _conv_keywords(keywords: dict[str, Any]) -> dict[str, Any]:
+    """The keywords of the added convolution: 3x3 that keeps the size of the maps."""
+    return {"kernel_size": 3, "padding": "same", **keywords}
+
+
 def _interpretable_layers(
     last: Any, *, filters: int, add_layer: bool, keywords: dict[str, Any]
 ) -> Callable[[Any], Any]:
@@ -107,10 +146,10 @@ def _interpretable_layers(
     if not add_layer:
         return InterpretableMask(**keywords, name=mask_name)
     mask = InterpretableMask(
-        **mask_keywords(keywords), dtype=keywords["dtype"], name=mask_name
+        **_mask_keywords(keywords), dtype=keywords["dtype"], name=mask_name
     )
     conv = InterpretableConv(
-        **{"filters": filters, **conv_keywords(keywords)},
+        **{"filters": filters, **_conv_keywords(keywords)},
         name=f"{last.name}_interpretable_conv",
     )
     return lambda maps: conv(mask(maps))

@@ -6,16 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# Mean colours (red, green, blue) of ImageNet as each network's training subtracted
-# them, and whether the network reads blue first.
-PREPARATIONS = {
-    "squeezenet": ((123.0, 117.0, 104.0), True),
-    "alexnet": ((123.68, 116.779, 103.939), False),
-    "vgg_m": ((123.68, 116.779, 103.939), False),
-    "vgg_s": ((123.68, 116.779, 103.939), False),
-    "vgg16": ((123.68, 116.779, 103.939), True),
-    "vgg19": ((123.68, 116.779, 103.939), True),
-}
+from keras_interp.models._architectures import ARCHITECTURES
 
 
 def preprocess_input(images: Any, backbone: str = "squeezenet") -> np.ndarray:
@@ -43,9 +34,9 @@ def preprocess_input(images: Any, backbone: str = "squeezenet") -> np.ndarray:
     Raises:
         ValueError: if the backbone is not known or the last axis is not 3 colours.
     """
-    if backbone not in PREPARATIONS:
+    if backbone not in ARCHITECTURES:
         raise ValueError(
-            f"Expected `backbone` as one of {sorted(PREPARATIONS)}, got {backbone!r}. "
+            f"Expected `backbone` as one of {sorted(ARCHITECTURES)}, got {backbone!r}. "
             "Choose the network that the pictures are for."
         )
     pictures = _to_numpy(images)
@@ -54,9 +45,9 @@ def preprocess_input(images: Any, backbone: str = "squeezenet") -> np.ndarray:
             "Expected `images` of shape (batch, height, width, 3) with red, green, "
             f"blue from 0 to 255, got shape {pictures.shape}. Put the colours last."
         )
-    mean, blue_first = PREPARATIONS[backbone]
-    prepared = pictures.astype("float32") - np.asarray(mean, "float32")
-    return np.ascontiguousarray(prepared[..., ::-1]) if blue_first else prepared
+    table = ARCHITECTURES[backbone]
+    prepared = pictures.astype("float32") - np.asarray(table.mean_colour, "float32")
+    return np.ascontiguousarray(prepared[..., ::-1]) if table.blue_first else prepared
 
 
 def _to_numpy(images: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 
 import keras_interp as ki
-from keras_interp.models.matconvnet import read_matconvnet
+from keras_interp.models.weights._files import read_weight_file
 
 ALEXNET_SHAPES = {
     "conv1": (11, 11, 3, 96),
@@ -152,7 +152,7 @@ def test_single_output_keeps_its_dropped_axis(tmp_path, rng):
     layers = random_layers({"fc8": (1, 1, 4, 1)}, rng)
     for save in (save_mat5, save_mat73):
         save(tmp_path / "net.mat", layers, "weights")
-        filters, biases = read_matconvnet(tmp_path / "net.mat")["fc8"]
+        filters, biases = read_weight_file(tmp_path / "net.mat")["fc8"]
         assert filters.reshape(-1, 1).shape == (4, 1)
         np.testing.assert_array_equal(filters.ravel(), layers["fc8"][0].ravel())
         assert biases.shape == (1,)

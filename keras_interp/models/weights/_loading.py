@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.models.interpretable_top import INTERPRETABLE_CONV_NAME
-from keras_interp.models.pretrained_weights import imagenet_weights
-from keras_interp.models.published_names import translate_names
-from keras_interp.models.weight_files import LayerWeights, read_weight_file
+from keras_interp.models._architectures import ARCHITECTURES
+from keras_interp.models.weights._files import LayerWeights, read_weight_file
+from keras_interp.models.weights._finding import imagenet_weights
 
 logger = logging.getLogger(__name__)
 NOT_IN_FILE = "is not in the file"
+# Layers of `keras.applications.VGG16` and `VGG19` that have other names here.
+KERAS_NAMES = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,21 +89,64 @@ def load_weights(
 def load_backbone_weights(
     model: keras.Model,
     weights: str | os.PathLike | None,
-    *,
     backbone: str,
-    head: Sequence[str],
-    published_head: bool,
+    *,
+    may_be_new: Sequence[str],
 ) -> None:
-    """Load the argument `weights` of a backbone, `None` and `"imagenet"` included."""
+    """Load the argument `weights` of a backbone, `None` and `"imagenet"` included.
+
+    Args:
+        model: the network.
+        weights: the argument.
+        backbone: key of `ARCHITECTURES`.
+        may_be_new: the `head` of `load_weights`; empty where the published one is
+            wanted.
+    """
     if weights is None:
         return
     if weights == "imagenet":
-        weights = imagenet_weights(backbone, with_head=published_head)
+        weights = imagenet_weights(backbone, with_head=not may_be_new)
     path = Path(weights)
-    stored = translate_names(read_weight_file(path), path, backbone)
-    may_be_new = (*head, INTERPRETABLE_CONV_NAME) if not published_head else ()
+    stored = _translated(read_weight_file(path), path, backbone)
     report = _load_arrays(model, stored, path, may_be_new)
     logger.info("%s: %s", model.name, report)
+
+
+def _translated(stored: LayerWeights, path: Path, backbone: str) -> LayerWeights:
+    """Arrays of a published file under the names, and for the colours, of a backbone.
+
+    In a MatConvNet file the first filters read red first; they are turned for a
+    backbone that reads blue first.
+    """
+    table = ARCHITECTURES[backbone]
+    if path.suffix == ".mat":
+        stored = _named_by_order(stored, table.chain)
+        return _turn_colours(stored) if table.blue_first else stored
+    if "block1_conv1" in stored:
+        return {_from_keras_name(name): arrays for name, arrays in stored.items()}
+    return stored
+
+
+def _named_by_order(layers: LayerWeights, names: Sequence[str]) -> LayerWeights:
+    """Give the layers of a chain the wanted names, if their own are others.
+
+    Files of one network differ in what they call a layer, never in the order.
+    """
+    if set(names) <= set(layers) or len(names) != len(layers):
+        return layers
+    return dict(zip(names, layers.values(), strict=True))
+
+
+def _turn_colours(stored: LayerWeights) -> LayerWeights:
+    first, *others = stored
+    filters, *biases = stored[first]
+    turned = [filters[:, :, ::-1], *biases]
+    return {first: turned, **{name: stored[name] for name in others}}
+
+
+def _from_keras_name(name: str) -> str:
+    name = KERAS_NAMES.get(name, name)
+    return re.sub(r"^block(\d)_conv(\d)$", r"conv\1_\2", name)
 
 
 def _load_arrays(

@@ -8,24 +8,13 @@ from pathlib import Path
 
 import keras
 
+from keras_interp.models._architectures import ARCHITECTURES
+
 # Short names, and the files that hold those weights. The `.mat` files are those of the
 # MatConvNet model zoo, from which Zhang, Wu, Zhu (CVPR 2018) start.
 WEIGHT_FILES = {
-    "squeezenet": ("squeezenet_v1.0_imagenet.npz",),
     "mobilenet_0.25": ("mobilenet_2_5_224_tf_no_top.h5",),
-    "alexnet": ("imagenet-caffe-alex.mat",),
-    "vgg_m": ("imagenet-vgg-m.mat",),
-    "vgg_s": ("imagenet-vgg-s.mat",),
-    "vgg16": (
-        "vgg16_weights_tf_dim_ordering_tf_kernels.h5",
-        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "imagenet-vgg-verydeep-16.mat",
-    ),
-    "vgg19": (
-        "vgg19_weights_tf_dim_ordering_tf_kernels.h5",
-        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        "imagenet-vgg-verydeep-19.mat",
-    ),
+    **{name: table.weight_files for name, table in ARCHITECTURES.items()},
 }
 
 # What Keras can fetch, with its MD5 sum.
