@@ -39,3 +39,13 @@ __all__ = [
     "preprocess_input",
     "to_interpretable",
 ]
+
+# The docs, `help` and pickles name what is public by its public place.
+for _name in __all__:
+    if hasattr(_public := globals()[_name], "__module__"):
+        _public.__module__ = __name__
+del _name, _public
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

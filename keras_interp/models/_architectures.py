@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -225,7 +226,7 @@ def _fire(x: Any, number: int, squeeze: int, expand: int) -> Any:
     return keras.layers.Concatenate(name=name)([one, three])
 
 
-_LAYERS = {
+_LAYERS: dict[str, Callable[..., Any]] = {
     "conv": _conv_relu,
     "norm": _norm,
     "pad": _pad,

@@ -113,9 +113,9 @@ def interpretable_top(
     if not interpretable:
         if interpretable_keywords:
             raise ValueError(
-                f"The keywords {sorted(interpretable_keywords)} expect "
-                "interpretable=True, got interpretable=False. Set it, or leave them "
-                "out."
+                "Expected `interpretable=True` with the keywords "
+                f"{sorted(interpretable_keywords)}, which expect interpretable layers. "
+                "Received: interpretable=False. Set it, or leave them out."
             )
         return x
     keywords = {"fraction": PAPER_FRACTION, **interpretable_keywords}

@@ -1,4 +1,4 @@
-"""Prepare pictures for the pretrained backbones."""
+"""Prepare images for the pretrained backbones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def preprocess_input(images: Any, backbone: str = "squeezenet") -> np.ndarray:
     ```
 
     Args:
-        images: pictures `(batch, height, width, 3)` or one `(height, width, 3)`, red
+        images: `(batch, height, width, 3)` or one `(height, width, 3)`, red
             green blue, values 0 to 255 (uint8 or float). They are not resized.
         backbone: `"squeezenet"`, `"alexnet"`, `"vgg_m"`, `"vgg_s"`, `"vgg16"` or
             `"vgg19"`; also the name of a model that the functions of those names
@@ -36,17 +36,18 @@ def preprocess_input(images: Any, backbone: str = "squeezenet") -> np.ndarray:
     """
     if backbone not in ARCHITECTURES:
         raise ValueError(
-            f"Expected `backbone` as one of {sorted(ARCHITECTURES)}, got {backbone!r}. "
-            "Choose the network that the pictures are for."
+            f"Expected `backbone` as one of {sorted(ARCHITECTURES)}. Received: "
+            f"backbone={backbone!r}. Choose the network that the images are for."
         )
-    pictures = _to_numpy(images)
-    if pictures.ndim not in (3, 4) or pictures.shape[-1] != 3:
+    array = _to_numpy(images)
+    if array.ndim not in (3, 4) or array.shape[-1] != 3:
         raise ValueError(
             "Expected `images` of shape (batch, height, width, 3) with red, green, "
-            f"blue from 0 to 255, got shape {pictures.shape}. Put the colours last."
+            f"blue from 0 to 255. Received: images of shape {array.shape}. Put the "
+            "colours last."
         )
     table = ARCHITECTURES[backbone]
-    prepared = pictures.astype("float32") - np.asarray(table.mean_colour, "float32")
+    prepared = array.astype("float32") - np.asarray(table.mean_colour, "float32")
     return np.ascontiguousarray(prepared[..., ::-1]) if table.blue_first else prepared
 
 

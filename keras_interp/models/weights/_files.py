@@ -37,8 +37,8 @@ def read_weight_file(path: str | os.PathLike) -> LayerWeights:
     path = Path(path)
     if not path.is_file():
         raise ValueError(
-            f"Expected the path of a weight file ({READABLE}), got {str(path)!r}, "
-            "which is not a file. Check the path."
+            f"Expected the path of a weight file ({READABLE}). Received: "
+            f"{str(path)!r}, which is not a file. Check the path."
         )
     readers = {
         ".npz": _read_npz,
@@ -50,7 +50,7 @@ def read_weight_file(path: str | os.PathLike) -> LayerWeights:
     reader = readers.get(path.suffix)
     if reader is None:
         raise ValueError(
-            f"Expected a weight file of the kinds {READABLE}, got {str(path)!r}. "
+            f"Expected a weight file of the kinds {READABLE}. Received: {str(path)!r}. "
             "Convert it to one of those."
         )
     try:

@@ -66,8 +66,8 @@ def find_weights(name: str) -> Path:
     wanted = WEIGHT_FILES.get(name, (name,) if "." in name else ())
     if not wanted or name != Path(name).name:
         raise ValueError(
-            f"Expected one of {sorted(WEIGHT_FILES)} or the name of a file in the "
-            f"weights folder, got {name!r}."
+            f"Expected `name` as one of {sorted(WEIGHT_FILES)} or the name of a file "
+            f"in the weights folder. Received: name={name!r}. Choose one of these."
         )
     return _first_of(wanted, name)
 
