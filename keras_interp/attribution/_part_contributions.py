@@ -12,8 +12,7 @@ from keras import ops
 from keras_interp.attribution._grad_cam import activation_and_gradient
 from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.forward_pass import Forward
-from keras_interp.metrics.nearest_landmarks import nearest_landmarks
-from keras_interp.metrics.positions_and_scores import positions_and_scores
+from keras_interp.metrics import nearest_landmarks, positions_and_scores
 from keras_interp.receptive_field import ReceptiveField, receptive_field
 
 if TYPE_CHECKING:

@@ -1,43 +1,73 @@
 """Measures of what the filters of a network follow."""
 
-from keras_interp.metrics.ablation import AblationScores, ablation
-from keras_interp.metrics.activation_thresholds import activation_thresholds
-from keras_interp.metrics.dead_filters import dead_filters
-from keras_interp.metrics.density import density
-from keras_interp.metrics.dissection_scores import DissectionScores
-from keras_interp.metrics.filter_regions import filter_regions
-from keras_interp.metrics.filter_scores import FilterScores
-from keras_interp.metrics.hit_gain import HitGainScores, hit_gain
-from keras_interp.metrics.instability_baselines import (
+from __future__ import annotations
+
+from keras_interp.metrics._ablation import AblationScores, ablation
+from keras_interp.metrics._activation_thresholds import (
+    ActivationThreshold,
+    activation_thresholds,
+)
+from keras_interp.metrics._dissection_counts import DissectionScores
+from keras_interp.metrics._empirical_fields import (
+    average_receptive_field,
+    discrepancy_maps,
+    empirical_receptive_field,
+    empirical_size,
+)
+from keras_interp.metrics._filter_statistics import (
+    dead_filters,
+    density,
+    overlap,
+    position_spread,
+)
+from keras_interp.metrics._hit_gain import HitGainScores, hit_gain
+from keras_interp.metrics._instability_baselines import (
     InstabilityBaselines,
     instability_baselines,
 )
-from keras_interp.metrics.location_instability import (
+from keras_interp.metrics._layer_maps import LayerMaps, read_feature_maps
+from keras_interp.metrics._location_instability import (
+    LocationInstability,
     LocationInstabilityScores,
     location_instability,
 )
-from keras_interp.metrics.nearest_landmarks import NearestLandmarks, nearest_landmarks
-from keras_interp.metrics.network_dissection import network_dissection
-from keras_interp.metrics.overlap import overlap
-from keras_interp.metrics.part_coverage import part_coverage
-from keras_interp.metrics.part_detector import is_part_detector
-from keras_interp.metrics.part_interpretability import part_interpretability
-from keras_interp.metrics.part_scores import PartScores
-from keras_interp.metrics.position_spread import position_spread
-from keras_interp.metrics.positions_and_scores import positions_and_scores
-from keras_interp.metrics.streaming_activation_threshold import ActivationThreshold
-from keras_interp.metrics.streaming_location_instability import LocationInstability
-from keras_interp.metrics.streaming_network_dissection import NetworkDissection
-from keras_interp.metrics.streaming_part_interpretability import PartInterpretability
-from keras_interp.metrics.tracking import tracking
+from keras_interp.metrics._measurement import (
+    FilterMeasurement,
+    measure_filters,
+    measure_maps,
+)
+from keras_interp.metrics._network_dissection import (
+    NetworkDissection,
+    network_dissection,
+)
+from keras_interp.metrics._part_detectors import (
+    NearestLandmarks,
+    is_part_detector,
+    nearest_landmarks,
+    part_coverage,
+)
+from keras_interp.metrics._part_interpretability import (
+    PartInterpretability,
+    part_interpretability,
+)
+from keras_interp.metrics._peaks import positions_and_scores
+from keras_interp.metrics._regions import (
+    empirical_regions,
+    filter_regions,
+    part_density,
+)
+from keras_interp.metrics._scores import FilterScores, PartScores
+from keras_interp.metrics._tracking import tracking
 
 __all__ = [
     "AblationScores",
     "ActivationThreshold",
     "DissectionScores",
+    "FilterMeasurement",
     "FilterScores",
     "HitGainScores",
     "InstabilityBaselines",
+    "LayerMaps",
     "LocationInstability",
     "LocationInstabilityScores",
     "NearestLandmarks",
@@ -46,19 +76,36 @@ __all__ = [
     "PartScores",
     "ablation",
     "activation_thresholds",
+    "average_receptive_field",
     "dead_filters",
     "density",
+    "discrepancy_maps",
+    "empirical_receptive_field",
+    "empirical_regions",
+    "empirical_size",
     "filter_regions",
     "hit_gain",
     "instability_baselines",
     "is_part_detector",
     "location_instability",
+    "measure_filters",
+    "measure_maps",
     "nearest_landmarks",
     "network_dissection",
     "overlap",
     "part_coverage",
+    "part_density",
     "part_interpretability",
     "position_spread",
     "positions_and_scores",
+    "read_feature_maps",
     "tracking",
 ]
+
+# The documentation and pickles name the place that users import from.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from keras_interp.reporting.feature_maps import LayerMaps, read_feature_maps
-from keras_interp.reporting.filter_measurement import (
+from keras_interp.metrics import (
     FilterMeasurement,
+    LayerMaps,
     measure_filters,
     measure_maps,
+    read_feature_maps,
 )
-from keras_interp.reporting.model_report import report
-from keras_interp.reporting.report_bars import ReportBars
-from keras_interp.reporting.report_content import ReportContent
-from keras_interp.reporting.report_figure import ReportFigure
-from keras_interp.reporting.report_section import ReportSection
-from keras_interp.reporting.report_table import ReportTable
-from keras_interp.reporting.results_table import instability_bars, results_tables
-from keras_interp.reporting.writer import write_report
+from keras_interp.reporting._page import (
+    ReportBars,
+    ReportContent,
+    ReportFigure,
+    ReportSection,
+    ReportTable,
+    write_report,
+)
+from keras_interp.reporting._report import report
+from keras_interp.reporting._results import instability_bars, results_tables
 
 __all__ = [
     "FilterMeasurement",
@@ -33,3 +36,13 @@ __all__ = [
     "results_tables",
     "write_report",
 ]
+
+# The documentation and pickles name the place that users import from; what comes
+# from the metrics has its own.
+for _name in __all__:
+    if globals()[_name].__module__.startswith(__name__):
+        globals()[_name].__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

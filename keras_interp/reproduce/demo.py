@@ -12,7 +12,7 @@ from keras_interp import plotting
 from keras_interp.callbacks import GradientRatio
 from keras_interp.datasets import PartsDataset, load
 from keras_interp.reporting import FilterMeasurement, measure_filters, report
-from keras_interp.reporting.accuracy import accuracy_rows
+from keras_interp.reporting._results import accuracy_rows
 from keras_interp.reproduce.demo_networks import TOP_LAYER, demo_network
 from keras_interp.reproduce.results import Results
 
@@ -121,7 +121,7 @@ def _draw(
     for kind, measured in found.items():
         tested = np.flatnonzero(~measured.chose)
         axes = plotting.filter_gallery(
-            pictures.images[measured.pictures[tested]],
+            pictures.images[measured.images[tested]],
             measured.layer.maps[tested],
             measured.receptive_field,
             filters=[0, 4, 8, 12],

@@ -12,7 +12,7 @@ SIZE = 224
 
 @dataclasses.dataclass(frozen=True)
 class Constructed:
-    """Peaks of filters with known behaviour on pictures with three landmarks."""
+    """Peaks of filters with known behaviour on images with three landmarks."""
 
     names: tuple[str, ...]
     positions: np.ndarray
@@ -31,19 +31,19 @@ class Constructed:
 @pytest.fixture
 def constructed(rng) -> Constructed:
     """Filters: at one place, random, on part 1, beside part 1, on part 0 or 2, dead."""
-    pictures = 1000
-    landmarks = rng.uniform(20, SIZE - 20, (pictures, 3, 2))
-    either = np.where(rng.random((pictures, 1)) < 0.5, landmarks[:, 0], landmarks[:, 2])
+    images = 1000
+    landmarks = rng.uniform(20, SIZE - 20, (images, 3, 2))
+    either = np.where(rng.random((images, 1)) < 0.5, landmarks[:, 0], landmarks[:, 2])
     filters = {
-        "constant": np.broadcast_to([151.3, 40.7], (pictures, 2)),
-        "random": rng.uniform(0, SIZE, (pictures, 2)),
+        "constant": np.broadcast_to([151.3, 40.7], (images, 2)),
+        "random": rng.uniform(0, SIZE, (images, 2)),
         "perfect": landmarks[:, 1],
         "offset": landmarks[:, 1] + [9.0, -14.0],
         "two parts": either,
-        "dead": np.full((pictures, 2), np.nan),
+        "dead": np.full((images, 2), np.nan),
     }
     positions = np.stack(list(filters.values()), axis=1)
     scores = rng.uniform(1, 2, positions.shape[:2])
     scores[:, -1] = 0.0
-    landmarks[rng.random((pictures, 3)) < 0.2] = np.nan
+    landmarks[rng.random((images, 3)) < 0.2] = np.nan
     return Constructed(tuple(filters), positions, scores, landmarks)

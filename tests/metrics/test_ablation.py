@@ -54,7 +54,7 @@ def test_layer_without_weights_and_behind_batch_norm(sorter):
     model.get_layer("norm").set_weights(
         [np.ones(3), np.array([0.0, 5.0, 0.0]), np.zeros(3), np.ones(3)]
     )
-    # The offset of channel 1 wins for every picture until that channel is gone.
+    # The offset of channel 1 wins for every image until that channel is gone.
     before = ablation(model, "norm", images, labels, [1])
     assert (before.accuracy, before.accuracy_ablated) == (0.5, 0.5)
     pooled = ablation(model, "global_average_pooling2d", images, labels, [1])
@@ -81,7 +81,7 @@ def test_model_is_left_as_it_was(sorter):
     assert keras.models.clone_model(model).count_params() == model.count_params()
 
 
-def test_one_output_per_picture(rng):
+def test_one_output_per_image(rng):
     model = keras.Sequential(
         [
             keras.Input((2, 2, 1)),

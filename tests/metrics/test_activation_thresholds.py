@@ -40,7 +40,7 @@ def test_sparse_maps_have_threshold_zero():
     assert activation_thresholds(maps).tolist() == [0.0]
 
 
-def test_no_pictures_give_nan():
+def test_no_images_give_nan():
     assert np.isnan(activation_thresholds(np.zeros((0, 4, 4, 3)))).all()
     assert np.isnan(keras.ops.convert_to_numpy(ActivationThreshold(3).result())).all()
 

@@ -19,7 +19,7 @@ def test_filters_below_the_share_are_dead():
     assert dead_filters(scores, least=0.04).value == 0.5
 
 
-def test_no_pictures_give_nan():
+def test_no_images_give_nan():
     assert np.isnan(dead_filters(np.zeros((0, 3))).value)
 
 

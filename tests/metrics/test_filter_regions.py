@@ -1,4 +1,4 @@
-"""Regions of the picture that active cells cover."""
+"""Regions of the image that active cells cover."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def test_union_of_discs_and_strict_threshold():
     assert np.array_equal(regions[0, 0], expected)
 
 
-def test_filters_and_pictures_keep_their_order(rng):
+def test_filters_and_images_keep_their_order(rng):
     maps = (rng.random((5, 4, 6, 3)) > 0.8).astype(float)
     regions = filter_regions(maps, np.full(3, 0.5), FIELD, (32, 48), radius=4)
     assert regions.shape == (5, 3, 32, 48)
-    for picture, index in np.ndindex(5, 3):
+    for image, index in np.ndindex(5, 3):
         expected = np.zeros((32, 48), dtype=bool)
-        for row, column in np.argwhere(maps[picture, ..., index]):
+        for row, column in np.argwhere(maps[image, ..., index]):
             expected |= disc(3.5 + 8 * column, 3.5 + 8 * row, 4, 32, 48)
-        assert np.array_equal(regions[picture, index], expected)
+        assert np.array_equal(regions[image, index], expected)
 
 
 def test_bilinear_is_anchored_at_the_centres():
@@ -71,7 +71,7 @@ def test_nan_threshold_gives_no_region():
     assert not filter_regions(one_hot(1, 1), [np.nan], FIELD, 64).any()
 
 
-def test_no_pictures():
+def test_no_images():
     regions = filter_regions(np.zeros((0, 4, 4, 2)), [0.0, 0.0], FIELD, 32)
     assert regions.shape == (0, 2, 32, 32)
 

@@ -60,7 +60,7 @@ def test_cells_of_a_map_may_keep_their_shape(constructed):
     place=st.tuples(st.integers(0, 223), st.integers(0, 223)),
     seed=st.integers(0, 100),
 )
-def test_no_constant_gains_on_the_pictures_that_choose(place, seed):
+def test_no_constant_gains_on_the_images_that_choose(place, seed):
     rng = np.random.default_rng(seed)
     landmarks = rng.normal(100, 40, (40, 3, 2))
     landmarks[rng.random((40, 3)) > 0.8] = np.nan
@@ -69,8 +69,8 @@ def test_no_constant_gains_on_the_pictures_that_choose(place, seed):
     assert np.all(found.per_part[~np.isnan(found.per_part)] <= 0.0)
 
 
-def test_part_and_cell_are_chosen_on_some_pictures_and_scored_on_others(rng):
-    # The part sits at one place on the pictures that choose, at another on the others.
+def test_part_and_cell_are_chosen_on_some_images_and_scored_on_others(rng):
+    # The part sits at one place on the images that choose, at another on the others.
     first = np.arange(100) < 50
     landmarks = np.where(first[:, None, None], 20.0, 200.0) + rng.normal(
         0, 1, (100, 1, 2)
@@ -102,7 +102,7 @@ def test_constant_is_chosen_within_the_filter_s_category():
     assert within.count.tolist() == [20]
 
 
-def test_pictures_in_which_the_filter_is_silent_do_not_count():
+def test_images_in_which_the_filter_is_silent_do_not_count():
     landmarks = np.full((10, 1, 2), 30.0)
     positions = landmarks.copy()
     positions[5:] = np.nan
@@ -113,11 +113,11 @@ def test_pictures_in_which_the_filter_is_silent_do_not_count():
 
 @pytest.mark.parametrize("shape", [(0, 2, 3), (5, 0, 3), (5, 2, 0)])
 def test_nothing_gives_nan(shape):
-    pictures, filters, parts = shape
+    images, filters, parts = shape
     found = hit_gain(
-        np.zeros((pictures, filters, 2)),
-        np.ones((pictures, filters)),
-        np.zeros((pictures, parts, 2)),
+        np.zeros((images, filters, 2)),
+        np.ones((images, filters)),
+        np.zeros((images, parts, 2)),
         9,
     )
     assert np.isnan(found.value)

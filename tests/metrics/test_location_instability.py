@@ -20,10 +20,10 @@ def by_loops(positions, scores, landmarks, size, top=100, ddof=1):
             & ~np.isnan(positions[:, index, 0])
             & (scores[:, index] != 0)
         )
-        pictures = np.flatnonzero(usable)
-        pictures = pictures[np.argsort(-scores[pictures, index], kind="stable")][:top]
-        if len(pictures) > 1:
-            apart = positions[pictures, index] - landmarks[pictures, landmark]
+        images = np.flatnonzero(usable)
+        images = images[np.argsort(-scores[images, index], kind="stable")][:top]
+        if len(images) > 1:
+            apart = positions[images, index] - landmarks[images, landmark]
             distance = np.linalg.norm(apart, axis=1) / np.linalg.norm([size, size])
             table[index, landmark] = np.std(distance, ddof=ddof)
     return table
@@ -68,18 +68,18 @@ def test_a_constant_beats_a_perfect_detector_of_one_part(rng):
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 1000),
-    pictures=st.integers(0, 60),
+    images=st.integers(0, 60),
     top=st.integers(2, 70),
     ddof=st.integers(0, 1),
     levels=st.integers(1, 5),
 )
-def test_agrees_with_loops_ties_included(seed, pictures, top, ddof, levels):
+def test_agrees_with_loops_ties_included(seed, images, top, ddof, levels):
     rng = np.random.default_rng(seed)
-    positions = rng.uniform(0, 99, (pictures, 4, 2))
-    positions[rng.random((pictures, 4)) < 0.2] = np.nan
-    scores = rng.integers(0, levels + 1, (pictures, 4)).astype(float)
-    landmarks = rng.uniform(0, 99, (pictures, 3, 2))
-    landmarks[rng.random((pictures, 3)) < 0.3] = np.nan
+    positions = rng.uniform(0, 99, (images, 4, 2))
+    positions[rng.random((images, 4)) < 0.2] = np.nan
+    scores = rng.integers(0, levels + 1, (images, 4)).astype(float)
+    landmarks = rng.uniform(0, 99, (images, 3, 2))
+    landmarks[rng.random((images, 3)) < 0.3] = np.nan
     found = location_instability(positions, scores, landmarks, 99, top, ddof)
     expected = by_loops(positions, scores, landmarks, 99, top, ddof)
     assert found.per_landmark == pytest.approx(expected, abs=1e-12, nan_ok=True)
@@ -100,7 +100,7 @@ def test_top_takes_the_highest_peaks(rng):
     assert every.value == many.value
 
 
-def test_diagonal_of_pictures_that_are_no_squares(constructed):
+def test_diagonal_of_images_that_are_no_squares(constructed):
     square = location_instability(*constructed.arguments)
     wide = location_instability(*constructed.arguments[:3], (224, 448))
     assert wide.value == pytest.approx(
@@ -266,12 +266,12 @@ class TestBaselines:
         assert found.baseline_constant <= found.value + 1e-6
 
 
-@pytest.mark.parametrize("pictures", [0, 1])
-def test_fewer_than_two_pictures_give_nan(pictures):
+@pytest.mark.parametrize("images", [0, 1])
+def test_fewer_than_two_images_give_nan(images):
     found = location_instability(
-        np.zeros((pictures, 2, 2)),
-        np.ones((pictures, 2)),
-        np.zeros((pictures, 3, 2)),
+        np.zeros((images, 2, 2)),
+        np.ones((images, 2)),
+        np.zeros((images, 3, 2)),
         9,
     )
     assert np.isnan(found.per_filter).all()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras_interp.metrics import nearest_landmarks
 
 NAN = np.nan
-# Two pictures of 3 by 4 pixels (a diagonal of 5), two landmarks.
+# Two images of 3 by 4 pixels (a diagonal of 5), two landmarks.
 LANDMARKS = np.array([[[0.0, 0.0], [4.0, 3.0]], [[1.0, 0.0], [4.0, 0.0]]])
 SIZE = (3, 4)
 
@@ -57,7 +57,7 @@ def test_absent_landmarks_do_not_count():
     landmarks[0, 0] = NAN
     positions = np.array([[[0.0, 0.0]], [[4.0, 4.0]]])
     found = nearest_landmarks(positions, np.ones((2, 1)), landmarks, SIZE)
-    # Distances 5 to landmark 0, in the second picture alone; 5 and 4 to landmark 1.
+    # Distances 5 to landmark 0, in the second image alone; 5 and 4 to landmark 1.
     assert found.landmark.tolist() == [1]
     np.testing.assert_allclose(found.distance, [4.5 / 5])
     # One coordinate is enough to be absent.
@@ -71,7 +71,7 @@ def test_absent_landmarks_do_not_count():
 
 
 @pytest.mark.parametrize(("top", "landmark"), [(1, 0), (2, 0), (3, 1), (None, 1)])
-def test_the_pictures_that_activate_a_filter_most_count(top, landmark):
+def test_the_images_that_activate_a_filter_most_count(top, landmark):
     landmarks = np.tile([[[0.0, 0.0], [4.0, 3.0]]], (4, 1, 1))
     # On landmark 0 where it fires most, on landmark 1 elsewhere; once silent.
     positions = np.array([[[4.0, 3.0]], [[0.0, 0.0]], [[4.0, 3.0]], [[NAN, NAN]]])
@@ -80,7 +80,7 @@ def test_the_pictures_that_activate_a_filter_most_count(top, landmark):
     assert found.landmark.tolist() == [landmark]
 
 
-def test_of_equal_scores_the_first_picture_counts():
+def test_of_equal_scores_the_first_image_counts():
     landmarks = np.tile([[[0.0, 0.0], [4.0, 3.0]]], (2, 1, 1))
     positions = np.array([[[4.0, 3.0]], [[0.0, 0.0]]])
     found = nearest_landmarks(positions, np.ones((2, 1)), landmarks, SIZE, top=1)
@@ -90,16 +90,16 @@ def test_of_equal_scores_the_first_picture_counts():
 def scene(seed):
     """Peaks and landmarks without any tie, some of them absent."""
     rng = np.random.default_rng(seed)
-    pictures, filters, landmarks = rng.integers(1, 9, 3)
-    positions = rng.uniform(0, 64, (pictures, filters, 2))
-    places = rng.uniform(0, 64, (pictures, landmarks, 2))
-    positions[rng.random((pictures, filters)) < 0.2] = NAN
-    places[rng.random((pictures, landmarks)) < 0.3] = NAN
-    return positions, rng.uniform(0.1, 1, (pictures, filters)), places
+    images, filters, landmarks = rng.integers(1, 9, 3)
+    positions = rng.uniform(0, 64, (images, filters, 2))
+    places = rng.uniform(0, 64, (images, landmarks, 2))
+    positions[rng.random((images, filters)) < 0.2] = NAN
+    places[rng.random((images, landmarks)) < 0.3] = NAN
+    return positions, rng.uniform(0.1, 1, (images, filters)), places
 
 
 @hypothesis.given(st.integers(0, 10**6), st.integers(1, 4))
-def test_the_order_of_the_pictures_does_not_count(seed, top):
+def test_the_order_of_the_images_does_not_count(seed, top):
     positions, scores, landmarks = scene(seed)
     order = np.random.default_rng(seed + 1).permutation(len(scores))
     found = nearest_landmarks(positions, scores, landmarks, 64, top)
@@ -130,7 +130,7 @@ def test_it_is_the_nearest_of_all(seed):
 
 
 @hypothesis.given(st.integers(0, 10**6), st.floats(0.1, 10))
-def test_distances_are_shares_of_the_picture(seed, factor):
+def test_distances_are_shares_of_the_image(seed, factor):
     positions, scores, landmarks = scene(seed)
     found = nearest_landmarks(positions, scores, landmarks, 64)
     larger = nearest_landmarks(
@@ -140,7 +140,7 @@ def test_distances_are_shares_of_the_picture(seed, factor):
     np.testing.assert_allclose(larger.distance, found.distance)
 
 
-def test_no_picture_and_no_landmark():
+def test_no_image_and_no_landmark():
     found = nearest_landmarks(
         np.zeros((0, 3, 2)), np.zeros((0, 3)), np.zeros((0, 2, 2)), 64
     )
@@ -157,7 +157,7 @@ def test_no_picture_and_no_landmark():
     [
         (np.zeros((2, 2)), np.ones((2, 1)), LANDMARKS, SIZE, "positions must have"),
         (np.zeros((2, 1, 2)), np.ones(2), LANDMARKS, SIZE, "scores must have shape"),
-        (np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS[:1], SIZE, "2 pictures but"),
+        (np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS[:1], SIZE, "2 images but"),
         (np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS[0], SIZE, "landmarks must"),
         (np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS, 0, "image_size must be"),
     ],
@@ -168,6 +168,6 @@ def test_bad_input_is_refused(positions, scores, landmarks, size, message):
 
 
 @pytest.mark.parametrize("top", [0, -1])
-def test_no_picture_to_count_is_refused(top):
+def test_no_image_to_count_is_refused(top):
     with pytest.raises(ValueError, match=f"top must be .* got {top}"):
         nearest_landmarks(np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS, SIZE, top)

@@ -13,8 +13,8 @@ from keras_interp.datasets import ConceptMasks
 from keras_interp.metrics import (
     ActivationThreshold,
     NetworkDissection,
+    _dissection_counts,
     activation_thresholds,
-    dissection_counts,
     network_dissection,
 )
 
@@ -25,7 +25,7 @@ def flags(*rows):
 
 
 @pytest.fixture
-def two_pictures():
+def two_images():
     """Maps of 2x4 cells and masks of 2x4 pixels: nothing has to be interpolated."""
     maps = np.zeros((2, 2, 4, 2))
     maps[0, :, :, 0] = [[5, 5, 0, 0], [0, 0, 0, 0]]
@@ -39,8 +39,8 @@ def two_pictures():
     return maps, masks
 
 
-def test_sums_over_the_whole_set_by_hand(two_pictures):
-    maps, masks = two_pictures
+def test_sums_over_the_whole_set_by_hand(two_images):
+    maps, masks = two_images
     scores = network_dissection(maps, masks, thresholds=[1.0, 1.0])
     # Filter 0 covers 4 pixels: 3 of the 5 of concept 0, 1 of the 3 of concept 1.
     # Filter 1 covers 2 pixels: both of concept 1.
@@ -56,17 +56,17 @@ def test_sums_over_the_whole_set_by_hand(two_pictures):
     assert scores.thresholds.tolist() == [1.0, 1.0]
 
 
-def test_only_annotated_pictures_count(two_pictures):
-    maps, masks = two_pictures
+def test_only_annotated_images_count(two_images):
+    maps, masks = two_images
     annotated = np.array([[True, True, False], [True, False, False]])
     scores = network_dissection(maps, masks, thresholds=[1, 1], annotated=annotated)
-    # Without picture 1, filter 0 has 2 pixels beside concept 1's 2, none in common.
+    # Without image 1, filter 0 has 2 pixels beside concept 1's 2, none in common.
     expected = [[3 / 6, 0, np.nan], [0, 1, np.nan]]
     np.testing.assert_allclose(scores.per_concept, expected)
 
 
-def test_detectors_are_counted_by_concept_and_category(two_pictures):
-    maps, masks = two_pictures
+def test_detectors_are_counted_by_concept_and_category(two_images):
+    maps, masks = two_images
     maps = np.concatenate([maps, maps[..., 1:], np.zeros((2, 2, 4, 1))], axis=-1)
     scores = network_dissection(
         maps,
@@ -160,21 +160,21 @@ def by_loops(maps, masks, annotated, thresholds):
     found = np.full((filters, concepts), np.nan)
     for index, concept in np.ndindex(filters, concepts):
         both = either = shown = 0
-        for picture in np.flatnonzero(annotated[:, concept]):
-            region = maps[picture, :, :, index] > thresholds[index]
-            both += (region & masks[picture, concept]).sum()
-            either += (region | masks[picture, concept]).sum()
-            shown += masks[picture, concept].sum()
+        for image in np.flatnonzero(annotated[:, concept]):
+            region = maps[image, :, :, index] > thresholds[index]
+            both += (region & masks[image, concept]).sum()
+            either += (region | masks[image, concept]).sum()
+            shown += masks[image, concept].sum()
         if shown:
             found[index, concept] = both / either
     return found
 
 
-def drawn(seed, pictures=9):
+def drawn(seed, images=9):
     rng = np.random.default_rng(seed)
-    maps = np.maximum(rng.normal(size=(pictures, 5, 4, 3)), 0).astype("float32")
-    masks = rng.random((pictures, 2, 5, 4)) < 0.3
-    annotated = rng.random((pictures, 2)) < 0.7
+    maps = np.maximum(rng.normal(size=(images, 5, 4, 3)), 0).astype("float32")
+    masks = rng.random((images, 2, 5, 4)) < 0.3
+    annotated = rng.random((images, 2)) < 0.7
     return maps, masks, annotated
 
 
@@ -191,7 +191,7 @@ def test_large_sets_are_cut_into_chunks(monkeypatch):
     maps, masks, annotated = drawn(3, 20)
     masks = masks.repeat(3, axis=2).repeat(3, axis=3)
     expected = network_dissection(maps, masks, 0.1, annotated=annotated)
-    monkeypatch.setattr(dissection_counts, "PIXELS_AT_ONCE", 400)
+    monkeypatch.setattr(_dissection_counts, "PIXELS_AT_ONCE", 400)
     found = network_dissection(maps, masks, 0.1, annotated=annotated)
     assert found.per_concept.tolist() == expected.per_concept.tolist()
 
@@ -301,7 +301,7 @@ def test_concepts_of_a_dataset_bring_their_names(rng):
         ({"concept_masks": np.zeros((9, 2, 5, 4))}, "concept_masks must be boolean"),
         ({"concept_masks": np.zeros((9, 5, 4), bool)}, "concept_masks must be boolean"),
         ({"concept_masks": np.zeros((9, 0, 5, 4), bool)}, "must be boolean of shape"),
-        ({"concept_masks": np.zeros((8, 2, 5, 4), bool)}, "hold 9 pictures but"),
+        ({"concept_masks": np.zeros((8, 2, 5, 4), bool)}, "hold 9 images but"),
         ({"thresholds": [1.0, 2.0]}, r"of shape \(3,\)"),
         ({"annotated": np.ones((9, 3), bool)}, r"annotated must be .* \(9, 2\)"),
         ({"annotated": np.ones((9, 2))}, "annotated must be boolean"),
@@ -336,7 +336,7 @@ def test_bad_streams_are_refused():
 def test_filters_of_a_trained_network_follow_the_colours_of_real_birds(
     real_data, monkeypatch, rng
 ):
-    """Their maps fit their own pictures far better than other pictures."""
+    """Their maps fit their own images far better than other images."""
     monkeypatch.setenv("KERAS_INTERP_DATA", str(real_data))
     birds = ki.datasets.load("cub", split="test", max_images_per_category=1)
     birds = birds.subset(slice(0, 60))

@@ -31,7 +31,7 @@ def test_constructed_filters(rng):
     parts = np.zeros((8, 3, 20, 20), dtype=bool)
     parts[:, 0] = rectangle((0, 10), (0, 10))
     parts[:, 1] = rectangle((10, 20), (10, 20))
-    parts[4:, 1] = False  # seen in four pictures; part 2 in none
+    parts[4:, 1] = False  # seen in four images; part 2 in none
     masks = np.zeros((8, 4, 20, 20), dtype=bool)
     masks[:, 0] = parts[:, 0]  # always on part 0
     masks[:, 1] = rectangle((10, 20), (10, 20))  # on part 1 wherever it is seen
@@ -47,22 +47,22 @@ def test_constructed_filters(rng):
 def by_loops(masks, parts, iou):
     associated = np.zeros((masks.shape[1], parts.shape[1]))
     shown = np.zeros(parts.shape[1])
-    for picture, part in np.ndindex(parts.shape[:2]):
-        if not parts[picture, part].any():
+    for image, part in np.ndindex(parts.shape[:2]):
+        if not parts[image, part].any():
             continue
         shown[part] += 1
         for index in range(masks.shape[1]):
-            both = (masks[picture, index] & parts[picture, part]).sum()
-            either = (masks[picture, index] | parts[picture, part]).sum()
+            both = (masks[image, index] & parts[image, part]).sum()
+            either = (masks[image, index] | parts[image, part]).sum()
             associated[index, part] += both / either > iou
     return associated / np.where(shown > 0, shown, np.nan)
 
 
-def drawn(seed, pictures=7):
+def drawn(seed, images=7):
     rng = np.random.default_rng(seed)
-    masks = rng.random((pictures, 3, 6, 5)) < 0.4
-    parts = rng.random((pictures, 2, 6, 5)) < 0.4
-    parts[rng.random((pictures, 2)) < 0.3] = False
+    masks = rng.random((images, 3, 6, 5)) < 0.4
+    parts = rng.random((images, 2, 6, 5)) < 0.4
+    parts[rng.random((images, 2)) < 0.3] = False
     return masks, parts
 
 
@@ -153,8 +153,8 @@ def test_streaming_with_categories_reset_and_config():
         ({"iou": 1.0}, "iou must be"),
         ({"masks": np.zeros((7, 3, 6, 5))}, "masks must be boolean"),
         ({"part_masks": np.zeros((7, 2, 6, 5))}, "part_masks must be boolean"),
-        ({"masks": np.zeros((6, 3, 6, 5), dtype=bool)}, "must agree in pictures"),
-        ({"masks": np.zeros((7, 3, 6, 6), dtype=bool)}, "must agree in pictures"),
+        ({"masks": np.zeros((6, 3, 6, 5), dtype=bool)}, "must agree in images"),
+        ({"masks": np.zeros((7, 3, 6, 6), dtype=bool)}, "must agree in images"),
         ({"labels": np.zeros(7, dtype=int)}, "come together"),
     ],
 )

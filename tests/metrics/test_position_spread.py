@@ -16,14 +16,14 @@ def test_known_values():
     assert found.value == 0.25
 
 
-def test_uniform_over_the_picture():
+def test_uniform_over_the_image():
     positions = np.random.default_rng(0).uniform(0, 100, (20000, 1, 2))
     assert position_spread(positions, 100).value == pytest.approx(
         1 / np.sqrt(12), rel=0.01
     )
 
 
-def test_silent_pictures_do_not_count():
+def test_silent_images_do_not_count():
     positions = np.random.default_rng(0).uniform(0, 100, (50, 2, 2))
     some = positions.copy()
     some[:20, 0] = np.nan
@@ -33,9 +33,9 @@ def test_silent_pictures_do_not_count():
     )
 
 
-@pytest.mark.parametrize("pictures", [0, 1])
-def test_fewer_than_two_pictures_give_nan(pictures):
-    found = position_spread(np.zeros((pictures, 3, 2)), 64)
+@pytest.mark.parametrize("images", [0, 1])
+def test_fewer_than_two_images_give_nan(images):
+    found = position_spread(np.zeros((images, 3, 2)), 64)
     assert np.isnan(found.per_filter).all()
     assert np.isnan(found.value)
 

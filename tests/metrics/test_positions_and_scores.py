@@ -27,12 +27,12 @@ def test_peak_is_put_at_the_centre_of_its_field():
 def test_agrees_with_argmax(rng):
     maps = rng.random((4, 7, 9, 5))
     positions, scores = positions_and_scores(maps, FIELD)
-    for picture in range(4):
+    for image in range(4):
         for index in range(5):
-            row, column = np.unravel_index(maps[picture, ..., index].argmax(), (7, 9))
-            x, y = positions[picture, index]
+            row, column = np.unravel_index(maps[image, ..., index].argmax(), (7, 9))
+            x, y = positions[image, index]
             assert (x, y) == (7.5 + 16 * column, 7.5 + 16 * row)
-            assert scores[picture, index] == maps[picture, row, column, index]
+            assert scores[image, index] == maps[image, row, column, index]
 
 
 def test_first_of_equal_peaks_counts():
@@ -64,14 +64,14 @@ def test_tensors_of_the_backend(dtype):
     assert scores.tolist() == [[1.5]]
 
 
-def test_no_pictures():
+def test_no_images():
     positions, scores = positions_and_scores(np.zeros((0, 4, 4, 3)), FIELD)
     assert positions.shape == (0, 3, 2)
     assert scores.shape == (0, 3)
 
 
 def test_bad_maps_are_refused():
-    with pytest.raises(ValueError, match="pictures, height, width, filters"):
+    with pytest.raises(ValueError, match="images, height, width, filters"):
         positions_and_scores(np.zeros((4, 4, 3)), FIELD)
     with pytest.raises(ValueError, match="at least one cell"):
         positions_and_scores(np.zeros((2, 0, 4, 3)), FIELD)

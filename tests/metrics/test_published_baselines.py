@@ -13,7 +13,7 @@ SIZE = 227
 
 @pytest.fixture(scope="module")
 def birds(real_data):
-    """Points `(1200, 15, 2)` of the test pictures of the first 40 classes of 60."""
+    """Points `(1200, 15, 2)` of the test images of the first 40 classes of 60."""
     root = real_data / "cub" / "CUB_200_2011"
     classes = np.loadtxt(root / "image_class_labels.txt", dtype=int)
     test = np.loadtxt(root / "train_test_split.txt", dtype=int)

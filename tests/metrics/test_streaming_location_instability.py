@@ -14,14 +14,14 @@ from keras_interp.metrics import LocationInstability, location_instability
 ROUNDING = 1e-6 if keras.backend.backend() == "jax" else 1e-12
 
 
-def drawn(seed, pictures, levels=4):
+def drawn(seed, images, levels=4):
     """Peaks with many equal scores, silent filters and absent landmarks."""
     rng = np.random.default_rng(seed)
-    positions = rng.uniform(0, 99, (pictures, 3, 2))
-    positions[rng.random((pictures, 3)) < 0.1] = np.nan
-    scores = rng.integers(0, levels, (pictures, 3)).astype(float)
-    landmarks = rng.uniform(0, 99, (pictures, 2, 2))
-    landmarks[rng.random((pictures, 2)) < 0.3] = np.nan
+    positions = rng.uniform(0, 99, (images, 3, 2))
+    positions[rng.random((images, 3)) < 0.1] = np.nan
+    scores = rng.integers(0, levels, (images, 3)).astype(float)
+    landmarks = rng.uniform(0, 99, (images, 2, 2))
+    landmarks[rng.random((images, 2)) < 0.3] = np.nan
     return positions, scores, landmarks
 
 
@@ -100,7 +100,7 @@ def test_large_batches_are_cut(rng):
     assert float(metric.result()) == pytest.approx(whole.value, abs=ROUNDING)
 
 
-def test_memory_does_not_grow_with_the_pictures():
+def test_memory_does_not_grow_with_the_images():
     metric = LocationInstability(3, 2, 99, top=10)
     before = sum(np.prod(v.shape) for v in metric.variables)
     for seed in range(5):
@@ -120,7 +120,7 @@ def test_reset_forgets_all():
     assert float(metric.result()) == float(fresh.result())
 
 
-def test_no_picture_and_empty_batch_give_nan():
+def test_no_image_and_empty_batch_give_nan():
     metric = LocationInstability(3, 2, 99)
     assert np.isnan(float(metric.result()))
     metric.update_state(*drawn(0, 0))

@@ -1,4 +1,4 @@
-"""Tracking of constructed filters, held-out pictures, categories and bad input."""
+"""Tracking of constructed filters, held-out images, categories and bad input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_constructed_filters(constructed):
     assert figure["constant"] == 0.0
     assert figure["perfect"] == pytest.approx(1.0, abs=1e-12)
     assert figure["offset"] == pytest.approx(1.0, abs=1e-12)
-    # Uniform over all of the picture: minus its variance over that of the landmarks.
+    # Uniform over all of the image: minus its variance over that of the landmarks.
     assert figure["random"] == pytest.approx(-((224 / 184) ** 2), abs=0.2)
     # Right half of the time, independent the other half: 1 - 2 * 0.5 = 0.
     assert figure["two parts"] == pytest.approx(0.0, abs=0.15)
@@ -56,7 +56,7 @@ def test_any_constant_scores_exactly_zero(place, seed, shown):
     assert np.all(known == 0.0)
 
 
-def test_part_is_chosen_on_some_pictures_and_scored_on_others(constructed):
+def test_part_is_chosen_on_some_images_and_scored_on_others(constructed):
     # The filter follows part 0 on the first half and part 2 on the second.
     positions = constructed.landmarks[:, [0]].copy()
     positions[500:] = constructed.landmarks[500:, [2]]
@@ -71,7 +71,7 @@ def test_part_is_chosen_on_some_pictures_and_scored_on_others(constructed):
     assert held_out.per_part == pytest.approx(alone.per_part)
 
 
-def test_random_filters_look_better_where_the_same_pictures_choose(rng):
+def test_random_filters_look_better_where_the_same_images_choose(rng):
     landmarks = rng.uniform(0, 224, (60, 15, 2))
     positions = rng.uniform(0, 224, (60, 200, 2))
     scores = np.ones((60, 200))
@@ -81,7 +81,7 @@ def test_random_filters_look_better_where_the_same_pictures_choose(rng):
     assert honest.value < optimistic.value - 0.1
 
 
-def test_only_pictures_of_the_filter_s_category_count(constructed):
+def test_only_images_of_the_filter_s_category_count(constructed):
     labels = np.arange(1000) % 2
     positions = constructed.positions.copy()
     positions[labels == 1, constructed["perfect"]] = 5.0
@@ -101,7 +101,7 @@ def test_only_pictures_of_the_filter_s_category_count(constructed):
     assert np.isnan(nobody.value)
 
 
-def test_pictures_in_which_the_filter_is_silent_are_left_out(constructed):
+def test_images_in_which_the_filter_is_silent_are_left_out(constructed):
     positions = constructed.positions.copy()
     scores = constructed.scores.copy()
     positions[:300] = 7.0
@@ -116,12 +116,12 @@ def test_pictures_in_which_the_filter_is_silent_are_left_out(constructed):
     assert found.per_part == pytest.approx(late.per_part, nan_ok=True)
 
 
-@pytest.mark.parametrize("pictures", [0, 1])
-def test_fewer_than_two_pictures_give_nan(pictures):
+@pytest.mark.parametrize("images", [0, 1])
+def test_fewer_than_two_images_give_nan(images):
     found = tracking(
-        np.zeros((pictures, 2, 2)),
-        np.ones((pictures, 2)),
-        np.zeros((pictures, 1, 2)),
+        np.zeros((images, 2, 2)),
+        np.ones((images, 2)),
+        np.zeros((images, 1, 2)),
         9,
     )
     assert np.isnan(found.value)
@@ -153,7 +153,7 @@ def test_one_missing_coordinate_means_absent(rng):
         ({"positions": np.full((4, 3, 2), np.inf)}, "positions must be finite"),
         ({"scores": np.zeros((4, 2))}, "scores must have shape"),
         ({"landmarks": np.zeros((4, 2, 3))}, "landmarks must have shape"),
-        ({"landmarks": np.zeros((5, 2, 2))}, "4 pictures but landmarks hold 5"),
+        ({"landmarks": np.zeros((5, 2, 2))}, "4 images but landmarks hold 5"),
         ({"landmarks": np.full((4, 2, 2), np.inf)}, "landmarks must be finite"),
         ({"image_size": 0}, "image_size must be"),
         ({"image_size": (1, 2, 3)}, "image_size must be"),

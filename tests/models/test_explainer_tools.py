@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_interp as ki
-from keras_interp.reporting.accuracy import accuracy_rows
+from keras_interp.reporting._results import accuracy_rows
 
 LAYERS = keras.layers
 Explainer = ki.models.Explainer

@@ -1,4 +1,4 @@
-"""Pictures, maps and a receptive field that the plotting tests share."""
+"""Images, maps and a receptive field that the plotting tests share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import keras_interp as ki
 
 @pytest.fixture
 def field():
-    """Cells 8 pixels apart, the first at pixel 3.5, as in a picture of 32 pixels."""
+    """Cells 8 pixels apart, the first at pixel 3.5, as in an image of 32 pixels."""
     return ki.ReceptiveField(size=20, stride=8, start=3.5)
 
 
@@ -23,7 +23,7 @@ def images(rng):
 def maps():
     """Maps `(6, 4, 4, 3)`: filter 0 peaks at a known cell, filter 2 is silent."""
     maps = np.zeros((6, 4, 4, 3), "float32")
-    for picture in range(6):
-        maps[picture, picture % 4, 1, 0] = 1.0 + picture
-        maps[picture, 2, 3, 1] = 1.0
+    for image in range(6):
+        maps[image, image % 4, 1, 0] = 1.0 + image
+        maps[image, 2, 3, 1] = 1.0
     return maps

@@ -26,7 +26,7 @@ def bars(grid):
     return [ax for ax in grid[0, 0].figure.axes if ax not in grid.ravel().tolist()]
 
 
-def test_rows_are_pictures_and_columns_methods(images, attributions, tmp_path):
+def test_rows_are_images_and_columns_methods(images, attributions, tmp_path):
     grid = attribution_grid(images[:2], attributions, explained=["cat", "dog"])
     assert grid.shape == (2, 3)
     titles = [ax.get_title() for ax in grid[0]]
@@ -35,15 +35,15 @@ def test_rows_are_pictures_and_columns_methods(images, attributions, tmp_path):
         "explained:\ncat",
         "explained:\ndog",
     ]
-    for picture, ax in zip(images[:2], grid[:, 0], strict=True):
-        np.testing.assert_allclose(ax.images[0].get_array(), picture / 255, atol=1e-6)
+    for image, ax in zip(images[:2], grid[:, 0], strict=True):
+        np.testing.assert_allclose(ax.images[0].get_array(), image / 255, atol=1e-6)
     grid[0, 0].figure.savefig(tmp_path / "grid.png")
 
 
 def test_each_map_has_its_own_scale_by_default(images, attributions):
     grid = attribution_grid(images[:2], attributions)
     assert heats(grid) == [[1.0, 1.0], [1.0, -1.0]]
-    # A method with a negative value on one picture has both signs on all.
+    # A method with a negative value on one image has both signs on all.
     names = [[ax.images[-1].get_cmap().name for ax in row[1:]] for row in grid]
     assert names == [["inferno", "RdBu_r"]] * 2
     assert sorted(bar.get_ylim() for bar in bars(grid)) == [(-1.0, 1.0), (0.0, 1.0)]
@@ -91,18 +91,18 @@ def test_given_axes_are_drawn_on(images, attributions):
     [
         ({"attributions": {}}, "attributions must be a dict"),
         ({"attributions": np.zeros((2, 32, 32))}, "attributions must be a dict"),
-        ({"images": np.zeros((0, 32, 32, 3))}, "and 0 pictures"),
-        ({"attributions": {"a": np.zeros((3, 32, 32))}}, "holds 3 maps for 2 pictures"),
-        ({"attributions": {"a": np.zeros((2, 8, 8))}}, "the picture's height and"),
+        ({"images": np.zeros((0, 32, 32, 3))}, "and 0 images"),
+        ({"attributions": {"a": np.zeros((3, 32, 32))}}, "holds 3 maps for 2 images"),
+        ({"attributions": {"a": np.zeros((2, 8, 8))}}, "the image's height and"),
         ({"attributions": {"a": np.zeros((2, 32))}}, r"attributions\['a'\]\[0\] must"),
         ({"attributions": {"a": np.full((2, 32, 32), np.inf)}}, "NaN or infinite"),
-        ({"explained": ["cat"]}, "one word for each of the 2 pictures"),
-        ({"explained": "cat"}, "one word for each of the 2 pictures"),
+        ({"explained": ["cat"]}, "one word for each of the 2 images"),
+        ({"explained": "cat"}, "one word for each of the 2 images"),
         ({"scale": "row"}, "scale must be one of"),
         ({"channels": "mean"}, "channels must be one of"),
         ({"percentile": 0}, "percentile must lie above 0"),
         ({"opacity": -1}, "opacity must lie between 0 and 1"),
-        ({"axes": np.empty((2, 2), object)}, "axes must hold 2 rows and 3 columns"),
+        ({"ax": np.empty((2, 2), object)}, "ax to hold 2 rows and 3 columns"),
     ],
 )
 def test_bad_input_is_refused(images, attributions, change, message):

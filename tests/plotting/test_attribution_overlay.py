@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_interp.plotting import attribution_overlay
-from keras_interp.plotting.attribution_scale import AttributionScale
+from keras_interp.plotting._attribution_scale import AttributionScale
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def values():
 
 
 def heat(ax):
-    """What is drawn over the picture: shares of the limit."""
+    """What is drawn over the image: shares of the limit."""
     return np.asarray(ax.images[-1].get_array())
 
 
@@ -93,7 +93,7 @@ def test_colours_are_added_up_or_the_strongest_is_shown(images):
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         lambda images: images[0],
         lambda images: images[0].astype("float32") / 255,
@@ -101,14 +101,14 @@ def test_colours_are_added_up_or_the_strongest_is_shown(images):
         lambda images: images[0, :, :, 0],
     ],
 )
-def test_pictures_of_any_kind_lie_beneath_in_gray(images, values, picture):
-    ax = attribution_overlay(picture(images), values)
+def test_images_of_any_kind_lie_beneath_in_gray(images, values, image):
+    ax = attribution_overlay(image(images), values)
     beneath = np.asarray(ax.images[0].get_array())
     assert beneath.shape == (32, 32, 3)
     assert np.ptp(beneath, axis=2).max() == 0 and np.ptp(beneath) > 0.1
 
 
-def test_the_picture_is_dark_beneath_one_sign_and_light_beneath_two(images, values):
+def test_the_image_is_dark_beneath_one_sign_and_light_beneath_two(images, values):
     dark = np.asarray(attribution_overlay(images[0], values).images[0].get_array())
     light = attribution_overlay(images[0], values, signed=True).images[0].get_array()
     assert dark.max() <= 0.6 and np.asarray(light).min() >= 0.45
@@ -148,7 +148,7 @@ def test_given_axes_are_drawn_on_and_nothing_is_left_in_pyplot(
 def test_the_bar_has_the_colours_that_are_seen():
     scale = AttributionScale.of(np.array([0.0, 1.0]), 100)
     colors = scale.bar_colors(beneath=0.4, opacity=1.0).colors
-    # Nothing shows the picture; the greatest value hides it.
+    # Nothing shows the image; the greatest value hides it.
     np.testing.assert_allclose(colors[0][:3], 0.4)
     np.testing.assert_allclose(colors[-1][:3], [0.988362, 0.998364, 0.644924])
     faint = scale.bar_colors(beneath=0.4, opacity=0.0).colors
@@ -177,7 +177,7 @@ def test_shares_do_not_depend_on_the_unit(seed, factor, percentile):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"attribution": np.zeros((4, 4))}, "must have the picture's height and width"),
+        ({"attribution": np.zeros((4, 4))}, "must have the image's height and width"),
         ({"attribution": np.zeros((2, 32, 32))}, "attribution must have shape"),
         ({"attribution": np.zeros((32, 32, 2))}, "attribution must have shape"),
         ({"attribution": np.zeros((0, 0))}, "attribution must have shape"),

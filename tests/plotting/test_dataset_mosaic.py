@@ -1,4 +1,4 @@
-"""Pictures of a dataset with what is known about them."""
+"""Images of a dataset with what is known about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from keras_interp.datasets import synthetic_parts
 from keras_interp.plotting import dataset_mosaic
-from keras_interp.plotting.landmarks import part_colors
+from keras_interp.plotting._landmarks import part_colors
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def dataset():
     return synthetic_parts(24, 32, negatives=0.25, seed=1)
 
 
-def test_pictures_are_evenly_spaced_and_rows_filled(dataset):
+def test_images_are_evenly_spaced_and_rows_filled(dataset):
     axes = dataset_mosaic(dataset, 7, columns=3)
     assert axes.shape == (3, 3)
     titles = [ax.get_title() for ax in axes.flat]
@@ -88,7 +88,7 @@ def test_axes_that_were_given_are_drawn_on(dataset):
     given = Figure().subplots(1, 2)
     axes = dataset_mosaic(dataset, [0, 1], given, columns=2)
     assert axes[0, 0] is given[0] and not given[0].figure.legends
-    with pytest.raises(ValueError, match="axes must hold 2 rows and 1 columns"):
+    with pytest.raises(ValueError, match="ax to hold 2 rows and 1 columns"):
         dataset_mosaic(dataset, [0, 1], Figure().subplots(1, 3), columns=1)
 
 
@@ -96,8 +96,8 @@ def test_axes_that_were_given_are_drawn_on(dataset):
     ("options", "message"),
     [
         ({"columns": 0}, "columns must be >= 1"),
-        ({"index": 0}, "index must be at least one picture"),
-        ({"index": []}, "there is no picture to show"),
+        ({"index": 0}, "index must be at least one image"),
+        ({"index": []}, "there is no image to show"),
         ({"index": [99]}, "positions must lie in"),
     ],
 )

@@ -18,7 +18,7 @@ def middle_pixel(batch):
 
 @pytest.fixture
 def dot():
-    """A picture of 4x4 pixels with one dot of 16, so that the mean is 1."""
+    """An image of 4x4 pixels with one dot of 16, so that the mean is 1."""
     images = np.zeros((1, 4, 4, 3), "float32")
     images[0, 1, 1] = 16
     return images
@@ -46,7 +46,7 @@ def test_pixels_between_the_squares_cost_nothing(dot):
     np.testing.assert_array_equal(maps, 0)
 
 
-def test_pictures_and_filters_do_not_influence_each_other(rng):
+def test_images_and_filters_do_not_influence_each_other(rng):
     images = rng.random((3, 6, 8, 3)).astype("float32")
     weights = rng.normal(size=(3, 5))
     sizes = []

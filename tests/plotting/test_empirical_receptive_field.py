@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import keras_interp as ki
+from keras_interp.metrics._empirical_fields import places
 from keras_interp.plotting import empirical_receptive_field
-from keras_interp.plotting.occlusion import places
 
 # Every pixel is a cell of its own, so that places are exact.
 FIELD = ki.ReceptiveField(size=1, stride=1, start=0)
 
 
 def bright_dot(rng, count=4, side=24):
-    """Dark pictures with one bright dot, and where it is."""
+    """Dark images with one bright dot, and where it is."""
     images = np.zeros((count, side, side, 3), "float32")
     places = rng.integers(8, side - 8, (count, 2))
     images[np.arange(count), places[:, 1], places[:, 0]] = 1.0
@@ -109,7 +109,7 @@ def test_a_dead_filter_has_an_empty_shape(rng):
 
 
 def test_all_places_may_be_entered(rng):
-    """A filter that adds up 2x2 pixels of an even picture needs each of them alike."""
+    """A filter that adds up 2x2 pixels of an even image needs each of them alike."""
     images = np.zeros((1, 12, 12, 3), "float32")
     images[0, 5:7, 5:7] = 1.0
 
@@ -144,7 +144,7 @@ def test_bad_input_is_refused(rng):
             empirical_receptive_field(shifted, images, FIELD, **wrong)
     with pytest.raises(ValueError, match="smoothing must be at least 0"):
         empirical_receptive_field(shifted, images, FIELD, smoothing=-1)
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         empirical_receptive_field(shifted, images[:0], FIELD)
     with pytest.raises(ValueError, match="patch must lie between 1 and 24"):
         empirical_receptive_field(shifted, images, FIELD, patch=25)

@@ -13,7 +13,7 @@ FIELD = ki.ReceptiveField(size=20, stride=8, start=4)
 
 @pytest.fixture
 def shapes():
-    """A square of 5 pixels to the right of the peak, for pictures of 32 pixels."""
+    """A square of 5 pixels to the right of the peak, for images of 32 pixels."""
     shapes = np.zeros((1, 63, 63))
     shapes[0, 29:34, 33:38] = 1.0
     return shapes
@@ -43,7 +43,7 @@ def test_units_at_or_below_the_threshold_do_not_count(shapes):
     assert empirical_regions(maps, [1.9], FIELD, shapes).any()
 
 
-def test_a_unit_centred_outside_the_picture_counts_at_the_border(shapes):
+def test_a_unit_centred_outside_the_image_counts_at_the_border(shapes):
     field = ki.ReceptiveField(size=20, stride=8, start=-6)
     maps = np.zeros((1, 4, 4, 1))
     maps[0, 0, 0, 0] = 1.0

@@ -75,5 +75,5 @@ def test_bad_input_is_refused(shapes, field):
         average_receptive_field(np.zeros((0, 5, 5)))
     with pytest.raises(ValueError, match="one name for each of the 3 shapes; got 1"):
         receptive_field_shapes(shapes, field, names=["a"])
-    with pytest.raises(ValueError, match="axes must hold 1 rows and 4 columns"):
+    with pytest.raises(ValueError, match="ax to hold 1 rows and 4 columns"):
         receptive_field_shapes(shapes, field, np.empty(3, object))

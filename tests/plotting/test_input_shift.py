@@ -32,9 +32,9 @@ def test_a_column_for_each_method(report):
         assert ax.images[0].get_clim() == (0, np.quantile(report.maps[0], 0.995))
 
 
-def test_axes_and_picture_of_the_caller(report):
+def test_axes_and_image_of_the_caller(report):
     mine = Figure().subplots(2, 3)
-    axes = input_shift(report, mine, picture=np.full((8, 8, 3), 255, "uint8"))
+    axes = input_shift(report, mine, image=np.full((8, 8, 3), 255, "uint8"))
     assert axes[1, 2] is mine[1, 2]
     np.testing.assert_array_equal(axes[0, 0].images[0].get_array(), 1)
     with pytest.raises(ValueError, match="2 rows and 3 columns"):

@@ -1,4 +1,4 @@
-"""Points, boxes and masks on a picture; absent ones are left out."""
+"""Points, boxes and masks on an image; absent ones are left out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_interp.plotting import landmarks
-from keras_interp.plotting.landmarks import part_colors
+from keras_interp.plotting._landmarks import part_colors
 
 
 def test_present_points_are_drawn_where_they_are(images):
@@ -53,5 +53,5 @@ def test_bad_input_is_refused(images):
         landmarks(images[0], np.zeros((3, 2)), names=["head"])
     with pytest.raises(ValueError, match=r"masks must have shape \(parts, 32, 32\)"):
         landmarks(images[0], masks=np.zeros((1, 8, 8), bool))
-    with pytest.raises(ValueError, match="Pass those of one picture"):
+    with pytest.raises(ValueError, match="Pass those of one image"):
         landmarks(images[0], masks=np.zeros((32, 32), bool))

@@ -1,4 +1,4 @@
-"""Where a heat map lies over its picture, and how much it hides."""
+"""Where a heat map lies over its image, and how much it hides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_interp.plotting import overlay
-from keras_interp.plotting.overlay import heat_extent
+from keras_interp.plotting._overlay import heat_extent
 
 
 def test_cells_lie_at_the_centres_of_their_receptive_fields(images, field):
@@ -25,7 +25,7 @@ def test_a_single_row_of_cells_covers_the_height(field):
     assert bottom - top == 32
 
 
-def test_without_a_receptive_field_the_map_covers_the_picture():
+def test_without_a_receptive_field_the_map_covers_the_image():
     assert heat_extent((4, 4), (30, 20), None) == (-0.5, 19.5, 29.5, -0.5)
 
 
@@ -42,7 +42,7 @@ def test_negative_values_set_the_lower_end(images):
     assert ax.images[1].get_clim() == (-1.0, 1.0)
 
 
-def test_an_all_zero_map_leaves_the_picture_as_it_is(images):
+def test_an_all_zero_map_leaves_the_image_as_it_is(images):
     ax = overlay(images[0], np.zeros((4, 4)))
     np.testing.assert_array_equal(ax.images[1].get_alpha(), 0)
 
@@ -53,7 +53,7 @@ def test_given_axes_are_drawn_on_and_nothing_is_left_in_pyplot(images):
     figure = Figure()
     ax = figure.subplots()
     assert overlay(images[0, :, :, 0], np.eye(3), ax, color_bar=True) is ax
-    assert len(figure.axes) == 2  # the picture and its colour bar
+    assert len(figure.axes) == 2  # the image and its colour bar
     if "matplotlib.pyplot" in sys.modules:
         assert sys.modules["matplotlib.pyplot"].get_fignums() == []
 

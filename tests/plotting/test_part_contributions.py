@@ -9,12 +9,12 @@ from matplotlib.colors import to_rgba
 
 from keras_interp.attribution import PartContributions
 from keras_interp.plotting import part_contributions, part_positions
-from keras_interp.plotting.part_contributions import part_colors
+from keras_interp.plotting._part_contributions import part_colors
 
 
 @pytest.fixture
 def found():
-    """Two pictures; two filters of the head, one of the tail, one of no part."""
+    """Two images; two filters of the head, one of the tail, one of no part."""
     positions = np.full((2, 4, 2), np.nan)
     positions[0] = [[3.0, 7.0], [20.0, 30.0], [4.0, 8.0], [9.0, 9.0]]
     positions[1, 1] = [5.0, 6.0]
@@ -57,11 +57,11 @@ def _nothing_is_shown(monkeypatch):
 
 
 def test_a_bar_for_each_part(found):
-    for picture in (1, 0):
-        ax = part_contributions(found, picture)
+    for image in (1, 0):
+        ax = part_contributions(found, image)
         (bars,) = ax.containers
         widths = [bar.get_width() for bar in bars]
-        np.testing.assert_allclose(widths, found.values[picture])
+        np.testing.assert_allclose(widths, found.values[image])
     assert [label.get_text() for label in ax.get_yticklabels()] == [
         "head (2 filters)",
         "tail (1 filter)",
@@ -136,9 +136,9 @@ def test_axes_are_taken_and_given_back(found, images):
     assert part_positions(images[0], found, 0).get_title() == ""
 
 
-@pytest.mark.parametrize("picture", [2, -1])
-def test_a_picture_that_is_not_there_is_refused(found, images, picture):
-    with pytest.raises(ValueError, match=f"picture must be from 0 to 1.*got {picture}"):
-        part_contributions(found, picture)
-    with pytest.raises(ValueError, match=f"picture must be from 0 to 1.*got {picture}"):
-        part_positions(images[0], found, picture)
+@pytest.mark.parametrize("image", [2, -1])
+def test_an_image_that_is_not_there_is_refused(found, images, image):
+    with pytest.raises(ValueError, match=f"index must be from 0 to 1.*got {image}"):
+        part_contributions(found, image)
+    with pytest.raises(ValueError, match=f"index must be from 0 to 1.*got {image}"):
+        part_positions(images[0], found, image)

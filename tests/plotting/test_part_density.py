@@ -37,14 +37,14 @@ def test_against_a_loop_over_filters(rng):
     field = ki.ReceptiveField(size=20, stride=(8, 6), start=(4, 3))
     heat = part_density(maps, field, (32, 30), sigma=5.0)
     y, x = np.mgrid[:32, :30]
-    for picture in range(3):
+    for image in range(3):
         expected = np.zeros((32, 30))
         for index in range(7):
-            one = maps[picture, :, :, index]
+            one = maps[image, :, :, index]
             row, column = np.unravel_index(one.argmax(), one.shape)
             squared = (x - (3 + 6 * column)) ** 2 + (y - (4 + 8 * row)) ** 2
             expected += one.max() * np.exp(-squared / 50) / (2 * np.pi * 25)
-        np.testing.assert_allclose(heat[picture], expected / expected.max(), atol=1e-5)
+        np.testing.assert_allclose(heat[image], expected / expected.max(), atol=1e-5)
 
 
 @settings(deadline=None, max_examples=25)
@@ -73,7 +73,7 @@ def test_bad_input_is_refused():
         part_density(np.ones((1, 4, 4, 1)), FIELD, (32, 32), sigma=0)
 
 
-def test_the_heat_map_is_drawn_over_the_picture(images, maps):
+def test_the_heat_map_is_drawn_over_the_image(images, maps):
     ax = part_heatmap(images[0], maps[0], FIELD, color_bar=True, title="parts")
     np.testing.assert_allclose(
         ax.images[1].get_array(), part_density(maps[:1], FIELD, (32, 32))[0]

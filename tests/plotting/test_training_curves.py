@@ -70,7 +70,7 @@ def test_given_axes_are_drawn_on():
     axes = Figure().subplots(1, 2)
     drawn = training_curves({"loss": [1.0], "acc": [0.5]}, axes)
     assert list(drawn) == list(axes)
-    with pytest.raises(ValueError, match="axes must hold 1 rows and 1 columns"):
+    with pytest.raises(ValueError, match="ax to hold 1 rows and 1 columns"):
         training_curves({"loss": [1.0]}, axes)
 
 

@@ -1,4 +1,4 @@
-"""Pictures with coloured dots for parts, and networks that find them by colour."""
+"""Images with coloured dots for parts, and networks that find them by colour."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ SIDE = 24
 
 
 def dots(count=24, seed=0):
-    """Objects with a red head and a blue tail; every fourth picture shows none."""
+    """Objects with a red head and a blue tail; every fourth image shows none."""
     rng = np.random.default_rng(seed)
     images = np.full((count, SIDE, SIDE, 3), 20, np.uint8)
     landmarks = np.full((count, 2, 2), np.nan, np.float32)
     labels = np.zeros(count, int)
-    for picture in range(count):
-        if picture % 4 == 3:
-            labels[picture] = 1
+    for image in range(count):
+        if image % 4 == 3:
+            labels[image] = 1
             continue
-        landmarks[picture] = rng.integers(2, SIDE - 2, (2, 2))
-        (head_x, head_y), (tail_x, tail_y) = landmarks[picture].astype(int)
-        images[picture, tail_y, tail_x] = (0, 0, 255)
-        images[picture, head_y, head_x] = (255, 0, 0)
+        landmarks[image] = rng.integers(2, SIDE - 2, (2, 2))
+        (head_x, head_y), (tail_x, tail_y) = landmarks[image].astype(int)
+        images[image, tail_y, tail_x] = (0, 0, 255)
+        images[image, head_y, head_x] = (255, 0, 0)
     return PartsDataset(
         images=images,
         labels=labels,

@@ -67,7 +67,7 @@ def test_a_mask_of_its_own_is_given_its_inputs(dataset):
     assert (found.masked_maps <= found.maps).all()
 
 
-def test_pictures_are_preprocessed(ordinary, dataset):
+def test_images_are_preprocessed(ordinary, dataset):
     whole = read_feature_maps(ordinary, dataset.images)
     halves = read_feature_maps(ordinary, dataset.images / 2, preprocess=lambda b: b * 2)
     np.testing.assert_allclose(halves.maps, whole.maps, atol=1e-5)
@@ -78,7 +78,7 @@ def test_bad_input_is_refused(ordinary, dataset):
         read_feature_maps(ordinary, dataset.images, "missing")
     with pytest.raises(ValueError, match="maps \\(height, width, filters\\)"):
         read_feature_maps(ordinary, dataset.images, ordinary.layers[-1].name)
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         read_feature_maps(ordinary, dataset.images[:0])
     with pytest.raises(ValueError, match="neither an interpretable layer nor a Conv2D"):
         dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])

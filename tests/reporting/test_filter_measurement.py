@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from keras_interp.metrics._measurement import choosing_images
 from keras_interp.reporting import measure_filters
-from keras_interp.reporting.filter_measurement import choosing_pictures
 
 
 @pytest.mark.parametrize("which", ["interpretable", "ordinary"])
@@ -26,12 +26,10 @@ def test_colour_filters_are_perfect_detectors_and_the_third_is_dead(
     assert found.categories is None
 
 
-def test_only_pictures_with_landmarks_count_and_the_split_decides(
-    interpretable, dataset
-):
+def test_only_images_with_landmarks_count_and_the_split_decides(interpretable, dataset):
     found = measure_filters(interpretable, dataset)
-    assert found.pictures.tolist() == [i for i in range(24) if i % 4 != 3]
-    assert found.chose.tolist() == [i % 2 == 0 for i in found.pictures]
+    assert found.images.tolist() == [i for i in range(24) if i % 4 != 3]
+    assert found.chose.tolist() == [i % 2 == 0 for i in found.images]
 
 
 def test_rows_follow_the_schema_of_results(interpretable, dataset):
@@ -85,13 +83,13 @@ def test_several_classes_measure_each_filter_on_its_own(interpretable, dataset):
 
 def test_without_a_test_split_every_second_group_chooses(dataset):
     one = dataclasses.replace(dataset, split=None, groups=np.arange(24) // 2)
-    chose = choosing_pictures(one)
+    chose = choosing_images(one)
     assert chose.tolist() == [True, True, False, False] * 6
     with pytest.raises(ValueError, match="more than one group"):
-        choosing_pictures(dataclasses.replace(one, groups=np.zeros(24, int)))
+        choosing_images(dataclasses.replace(one, groups=np.zeros(24, int)))
 
 
 def test_too_few_landmarks_are_refused(interpretable, dataset):
     empty = dataclasses.replace(dataset, landmarks=dataset.landmarks * np.nan)
-    with pytest.raises(ValueError, match="at least 4 pictures with landmarks .* got 0"):
+    with pytest.raises(ValueError, match="at least 4 images with landmarks .* got 0"):
         measure_filters(interpretable, empty)

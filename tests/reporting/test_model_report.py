@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_interp as ki
-from keras_interp.reporting.accuracy import accuracy_rows
+from keras_interp.reporting._results import accuracy_rows
 
 from .conftest import dots, network
 from .page import Page
@@ -43,11 +43,11 @@ def test_the_whole_report(interpretable, ordinary, dataset, tmp_path):
     ]
     assert "2 of the 3 filters measured follow one part" in page.text
     assert "Dots are no animals." in page.text
-    assert "Only 9 pictures were scored." not in page.text
-    assert "Only 6 pictures were scored." in page.text
+    assert "Only 9 images were scored." not in page.text
+    assert "Only 6 images were scored." in page.text
     assert "Masked share" in page.text
     assert len(page.all("img", "src")) == 5
-    # The red dot decides: both networks name every test picture correctly.
+    # The red dot decides: both networks name every test image correctly.
     assert page.text.count("100.0 %") == 3  # two in the table, one at the top
 
 
@@ -71,10 +71,10 @@ def accuracy(model, dataset, labels=None):
     return [(row["value"], row["n"]) for row in rows]
 
 
-def test_accuracy_is_that_of_the_test_pictures(ordinary, dataset):
+def test_accuracy_is_that_of_the_test_images(ordinary, dataset):
     assert accuracy(ordinary, dataset) == [(1.0, 12)]
     wrong = dataset.labels.copy()
-    wrong[:6] = 1 - wrong[:6]  # three of them are test pictures
+    wrong[:6] = 1 - wrong[:6]  # three of them are test images
     assert accuracy(ordinary, dataset, wrong) == [(0.75, 12)]
 
 
@@ -90,12 +90,12 @@ def test_accuracy_of_one_output_needs_labels(dataset, activation):
     assert accuracy(model, dataset, 2 * animal - 1) == [(1.0, 12)]
 
 
-def test_no_accuracy_on_pictures_that_may_have_been_trained_on(ordinary):
+def test_no_accuracy_on_images_that_may_have_been_trained_on(ordinary):
     train = dataclasses.replace(dots(), split=None)
     assert accuracy(ordinary, train) == []
 
 
 def test_labels_of_another_length_are_refused(ordinary, dataset, tmp_path):
-    with pytest.raises(ValueError, match="each of the 24 pictures; got 3"):
+    with pytest.raises(ValueError, match="each of the 24 images; got 3"):
         ki.report(ordinary, dataset, tmp_path / "report.html", labels=[0, 1, 0])
     assert not list(tmp_path.iterdir())

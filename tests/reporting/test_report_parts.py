@@ -9,8 +9,7 @@ import pytest
 
 from keras_interp.plotting import overlay
 from keras_interp.reporting import ReportBars, ReportFigure, ReportSection, ReportTable
-from keras_interp.reporting.glossary import glossary
-from keras_interp.reporting.metric_words import METRICS, metric_words
+from keras_interp.reporting._words import METRICS, glossary, metric_words
 
 
 def test_a_table_knows_its_numbers():

@@ -85,7 +85,7 @@ def test_the_table_of_contents_leads_to_the_sections(content, tmp_path):
     assert page.all("a", "href") == [f"#{anchor}" for anchor in anchors]
 
 
-def test_pictures_can_be_read_out(content, tmp_path):
+def test_images_can_be_read_out(content, tmp_path):
     page = Page(write_report(content, tmp_path / "report.html"))
     assert page.all("img", "alt") == ["A map."]
     assert page.all("html", "lang") == ["en"]

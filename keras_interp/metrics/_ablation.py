@@ -1,0 +1,176 @@
+"""Accuracy of a model without some of its filters."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_interp._network.layer_paths import layer_paths, match_path
+from keras_interp.metrics._peaks import to_numpy
+
+
+@dataclasses.dataclass(frozen=True)
+class AblationScores:
+    """Accuracy with and without a set of filters.
+
+    Args:
+        value: accuracy lost, `accuracy - accuracy_ablated`.
+        accuracy: of the model as it is.
+        accuracy_ablated: with the filters' maps set to zero.
+    """
+
+    value: float
+    accuracy: float
+    accuracy_ablated: float
+
+
+def ablation(
+    model: keras.Model,
+    layer_name: str,
+    images: Any,
+    labels: Any,
+    filters: Any,
+    *,
+    batch_size: int = 32,
+    correct: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+) -> AblationScores:
+    """Measures how much accuracy a model loses without some filters of a layer.
+
+    The layer's output is multiplied by 0 in the channels of the filters and by 1 in the
+    others while the images go through; the weights are not touched. Interpretable
+    filters that could be taken away without loss explain nothing.
+
+    Example:
+
+    ```python
+    layer = model.get_layer("interpretable_conv")
+    lost = ki.metrics.ablation(
+        model, layer.name, images, labels, range(layer.interpretable_filters)
+    )
+    print(lost.accuracy, lost.accuracy_ablated)
+    ```
+
+    Args:
+        model: that maps images to one output, probabilities as a rule.
+        layer_name: layer whose channels are the filters, after the activation; for a
+            layer inside a nested model its name or its path with slashes.
+        images: `(N, height, width, channels)`, as the model takes them.
+        labels: int `(N,)`, or one-hot `(N, classes)`; with one output per image,
+            positive numbers (1) mean yes and others (0 or -1) no.
+        filters: indices of filters, or bool `(F,)`.
+        batch_size: images at once.
+        correct: says of outputs `(N, ...)` and labels which images are right, bool
+            `(N,)`. By default the greatest output must be the label's, or, with one
+            output per image, above 0.5 where the label is positive.
+
+    Returns:
+        `AblationScores` with `.value`, `.accuracy` and `.accuracy_ablated`.
+
+    Raises:
+        ValueError: if there is no such layer or filter, or images and labels differ in
+            number.
+
+    Reference:
+        A measure of this library.
+    """
+    images, labels = to_numpy(images), to_numpy(labels)
+    if not len(images) or len(images) != len(labels):
+        raise ValueError(
+            "images and labels must be equally many and at least one; got "
+            f"{len(images)} images and {len(labels)} labels."
+        )
+    paths = layer_paths(model)
+    layer = paths[match_path(layer_name, paths)]
+    correct = correct or _correct
+    gate = _Gate(layer)
+    with gate.in_place():
+        model(images[:1], training=False)
+        kept = _kept(filters, gate.channels, layer_name)
+        intact = correct(_outputs(model, images, batch_size), labels)
+        gate.kept = kept
+        ablated = correct(_outputs(model, images, batch_size), labels)
+    accuracy, accuracy_ablated = float(np.mean(intact)), float(np.mean(ablated))
+    return AblationScores(accuracy - accuracy_ablated, accuracy, accuracy_ablated)
+
+
+class _Gate:
+    """Stands in for a layer's `call` and multiplies what the layer puts out.
+
+    Setting weights to zero would not do: batch normalisation and biases behind them
+    would still give maps, and layers without weights have none.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+        self.channels: int | None = None
+        self.kept: np.ndarray | None = None
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Puts the gate in place and takes it away again, whatever happens."""
+        call = self.layer.call
+
+        def gated(*args: Any, **kwargs: Any) -> Any:
+            outputs = call(*args, **kwargs)
+            self.channels = int(outputs.shape[-1])
+            if self.kept is None:
+                return outputs
+            return outputs * keras.ops.cast(self.kept, outputs.dtype)
+
+        own = self.layer.__dict__.get("call")
+        self.layer.call = gated
+        try:
+            yield
+        finally:
+            if own is None:
+                del self.layer.call
+            else:
+                self.layer.call = own
+
+
+def _kept(filters: Any, channels: int | None, layer_name: str) -> np.ndarray:
+    """0 for the filters to take away and 1 for the others, `(F,)`."""
+    if channels is None:
+        raise ValueError(
+            f"Layer {layer_name!r} takes no part when the model is called; choose one "
+            "that its output depends on."
+        )
+    filters = np.asarray(list(filters) if isinstance(filters, range) else filters)
+    kept = np.ones(channels, dtype="float32")
+    if filters.dtype == bool and filters.shape == (channels,):
+        kept[filters] = 0.0
+        return kept
+    whole = filters.size == 0 or filters.dtype.kind in "iu"
+    if filters.ndim != 1 or not whole or np.any((filters < 0) | (filters >= channels)):
+        raise ValueError(
+            f"filters must be indices from 0 to {channels - 1} or booleans of shape "
+            f"({channels},), the channels of layer {layer_name!r}; got {filters!r}."
+        )
+    kept[filters.astype(int)] = 0.0
+    return kept
+
+
+def _outputs(model: keras.Model, images: np.ndarray, batch_size: int) -> np.ndarray:
+    """Outputs for all images; not `predict`, whose compiled call has no gate."""
+    return np.concatenate(
+        [
+            keras.ops.convert_to_numpy(
+                model(images[start : start + batch_size], training=False)
+            )
+            for start in range(0, len(images), batch_size)
+        ]
+    )
+
+
+def _correct(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    outputs = outputs.reshape(len(outputs), -1)
+    labels = labels.reshape(len(labels), -1)
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] > 0.5) == (labels[:, 0] > 0)
+    classes = labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
+    return outputs.argmax(axis=1) == classes

@@ -1,0 +1,311 @@
+"""What the filters of one layer follow, measured on images with landmarks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_interp.datasets import PartsDataset
+from keras_interp.metrics._activation_thresholds import activation_thresholds
+from keras_interp.metrics._filter_statistics import (
+    dead_filters,
+    overlap,
+    position_spread,
+)
+from keras_interp.metrics._hit_gain import HitGainScores, hit_gain
+from keras_interp.metrics._layer_maps import LayerMaps, read_feature_maps
+from keras_interp.metrics._location_instability import (
+    LocationInstabilityScores,
+    location_instability,
+)
+from keras_interp.metrics._part_detectors import is_part_detector, part_coverage
+from keras_interp.metrics._part_interpretability import PartInterpretability
+from keras_interp.metrics._peaks import positions_and_scores
+from keras_interp.metrics._regions import filter_regions
+from keras_interp.metrics._scores import PartScores
+from keras_interp.metrics._tracking import tracking
+from keras_interp.receptive_field import ReceptiveField, receptive_field
+
+_REGIONS_AT_ONCE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterMeasurement:
+    """The figures of one layer's filters, with what they were computed from.
+
+    Args:
+        layer: maps of the measured filters on the images that show an object.
+        receptive_field: of the layer.
+        images: int `(N,)`, places of those images in the dataset.
+        chose: bool `(N,)`, the images that chose each filter's part; the others were
+            scored.
+        positions: float `(N, F, 2)`, (x, y) of the peaks in pixels.
+        scores: float `(N, F)`, the peak values.
+        tracking: see `keras_interp.metrics.tracking`.
+        hit_gain: see `keras_interp.metrics.hit_gain`.
+        instability: see `keras_interp.metrics.location_instability`.
+        detectors: bool `(F,)`, the filters that count as part detectors.
+        coverage: effective number of parts that the filters follow.
+        overlap: chance that two filters peak at the same place.
+        spread: mean spread of the peaks.
+        dead: share of filters that hardly ever fire.
+        part_interpretability: see `keras_interp.metrics.part_interpretability`; NaN for
+            a dataset without part masks.
+        categories: int `(F,)`, the class on whose images each filter was measured;
+            `None` where all images count for all filters.
+    """
+
+    layer: LayerMaps
+    receptive_field: ReceptiveField
+    images: np.ndarray
+    chose: np.ndarray
+    positions: np.ndarray
+    scores: np.ndarray
+    tracking: PartScores
+    hit_gain: HitGainScores
+    instability: LocationInstabilityScores
+    detectors: np.ndarray
+    coverage: float
+    overlap: float
+    spread: float
+    dead: float
+    part_interpretability: float
+    categories: np.ndarray | None
+
+    def rows(self, row: str, table: str = "filters") -> list[dict[str, Any]]:
+        """The figures as rows of `results.json`.
+
+        Args:
+            row: name of the network, such as `"interpretable"`.
+            table: name of the table that the rows belong to.
+        """
+        count = int((~self.chose).sum())
+        values = {
+            "tracking": self.tracking.value,
+            "hit_gain": self.hit_gain.value,
+            "part_detectors": float(self.detectors.mean()),
+            "part_coverage": self.coverage,
+            "overlap": self.overlap,
+            "location_instability": self.instability.value,
+            "part_interpretability": self.part_interpretability,
+            "position_spread": self.spread,
+            "dead_filters": self.dead,
+        }
+        return [
+            {
+                "table": table,
+                "row": row,
+                "metric": metric,
+                "value": _or_none(value),
+                "paper_value": None,
+                **self._baselines(metric),
+                "n": count,
+            }
+            for metric, value in values.items()
+        ]
+
+    def _baselines(self, metric: str) -> dict[str, float | None]:
+        known = metric == "location_instability"
+        scores = self.instability
+        return {
+            "baseline_constant": _or_none(scores.baseline_constant) if known else None,
+            "baseline_random": _or_none(scores.baseline_random) if known else None,
+        }
+
+
+def measure_filters(
+    model: keras.Model,
+    dataset: PartsDataset,
+    layer_name: str | None = None,
+    *,
+    batch_size: int = 64,
+    preprocess: Callable[[np.ndarray], Any] | None = None,
+) -> FilterMeasurement:
+    """Measures what the filters of one layer follow, on images that show an object.
+
+    The part of each filter is chosen on the images whose split is not `"test"`, and
+    the filter is scored on those of `"test"`. Without such a split every second group
+    of images chooses. Where several classes have landmarks, each filter is measured
+    on the images of one class: the one that the layer learnt for it, or the one that
+    activates it most. Of an interpretable layer only the interpretable filters count.
+
+    Example:
+
+    ```python
+    dataset = ki.datasets.load("synthetic_parts")
+    found = ki.reporting.measure_filters(model, dataset)
+    print(found.tracking.value, found.hit_gain.value)
+    ```
+
+    Args:
+        model: functional or Sequential model.
+        dataset: images with landmarks; `dataset.images` must be what `model` takes,
+            or what `preprocess` takes.
+        layer_name: name or path of the layer. Default: the last interpretable layer, or
+            the last convolution where there is none.
+        batch_size: images at a time.
+        preprocess: applied to each batch of images before the model.
+
+    Returns:
+        `FilterMeasurement`.
+
+    Raises:
+        ValueError: if no image has a landmark, or the layer does not fit.
+    """
+    present = np.isfinite(dataset.landmarks).all(axis=-1).any(axis=-1)
+    images = np.flatnonzero(present)
+    if len(images) < 4:
+        raise ValueError(
+            "dataset must hold at least 4 images with landmarks to choose parts on "
+            f"some and score filters on others; got {len(images)}."
+        )
+    shown = dataset.subset(images)
+    layer = read_feature_maps(
+        model, shown.images, layer_name, batch_size=batch_size, preprocess=preprocess
+    )
+    field = receptive_field(model, layer.layer_name, dataset.image_size)
+    found = measure_maps(layer, field, shown)
+    return dataclasses.replace(found, images=images)
+
+
+def measure_maps(
+    layer: LayerMaps,
+    field: ReceptiveField,
+    shown: PartsDataset,
+    *,
+    instability_landmarks: Sequence[int] | None = None,
+) -> FilterMeasurement:
+    """As `measure_filters`, for maps that were computed already.
+
+    Args:
+        layer: maps of the layer on the images of `shown`.
+        field: receptive field of the layer, in pixels of those images.
+        shown: images with landmarks, in the order of the maps.
+        instability_landmarks: places of the landmarks that location instability is
+            averaged over. Default: all of them.
+
+    Returns:
+        `FilterMeasurement`.
+    """
+    layer = _measured(layer)
+    positions, scores = positions_and_scores(layer.maps, field)
+    chose = choosing_images(shown)
+    categories = _categories(layer, shown, chose)
+    labels = None if categories is None else shown.labels
+    located = positions, scores, shown.landmarks, shown.image_size
+    tracked = tracking(*located, choose_on=chose, labels=labels, categories=categories)
+    cells = field.centers(*layer.maps.shape[1:3])
+    hits = hit_gain(
+        *located, choose_on=chose, labels=labels, categories=categories, cells=cells
+    )
+    stable = slice(None) if instability_landmarks is None else instability_landmarks
+    instability = location_instability(
+        positions[~chose],
+        scores[~chose],
+        shown.landmarks[~chose][:, stable],
+        shown.image_size,
+        labels=None if labels is None else labels[~chose],
+        assign="min" if categories is None else categories,
+        cells=cells,
+    )
+    detectors = is_part_detector(tracked, hits)
+    return FilterMeasurement(
+        layer=layer,
+        receptive_field=field,
+        images=np.arange(len(shown)),
+        chose=chose,
+        positions=positions,
+        scores=scores,
+        tracking=tracked,
+        hit_gain=hits,
+        instability=instability,
+        detectors=detectors,
+        coverage=part_coverage(tracked.part),
+        overlap=overlap(positions[~chose], shown.image_size).value,
+        spread=position_spread(positions[~chose], shown.image_size).value,
+        dead=dead_filters(scores[~chose]).value,
+        part_interpretability=_part_interpretability(
+            layer, shown, ~chose, field, categories
+        ),
+        categories=categories,
+    )
+
+
+def choosing_images(dataset: PartsDataset) -> np.ndarray:
+    """Bool `(N,)`: the images that choose parts; groups stay on one side."""
+    chose = np.asarray(dataset.split) != "test"
+    if chose.any() and not chose.all():
+        return chose
+    groups = np.arange(len(dataset)) if dataset.groups is None else dataset.groups
+    _, number = np.unique(groups, return_inverse=True)
+    if number.max() == 0:
+        raise ValueError(
+            "dataset must have a split 'test', or more than one group of images, so "
+            "that filters are scored on other images than those that choose parts."
+        )
+    return number % 2 == 0
+
+
+def _measured(layer: LayerMaps) -> LayerMaps:
+    """The interpretable filters of a layer; all filters of an ordinary one."""
+    count = layer.interpretable
+    if count in (0, layer.maps.shape[-1]):
+        return layer
+    return dataclasses.replace(
+        layer,
+        maps=layer.maps[..., :count],
+        masked_maps=None
+        if layer.masked_maps is None
+        else layer.masked_maps[..., :count],
+        categories=None if layer.categories is None else layer.categories[:count],
+    )
+
+
+def _categories(
+    layer: LayerMaps, dataset: PartsDataset, chose: np.ndarray
+) -> np.ndarray | None:
+    """Class of each filter, int `(F,)`; `None` where only one class has landmarks."""
+    classes = np.unique(dataset.labels)
+    if len(classes) < 2:
+        return None
+    # Methods of the paper, section 3.2: the class whose images activate it most.
+    sums = layer.maps[chose].sum(axis=(1, 2))
+    labels = dataset.labels[chose]
+    classes = np.unique(labels)
+    means = np.stack([sums[labels == one].mean(axis=0) for one in classes])
+    strongest = classes[means.argmax(axis=0)]
+    if layer.categories is None:
+        return strongest
+    return np.where(np.isin(layer.categories, classes), layer.categories, strongest)
+
+
+def _part_interpretability(
+    layer: LayerMaps,
+    dataset: PartsDataset,
+    scored: np.ndarray,
+    field: ReceptiveField,
+    categories: np.ndarray | None,
+) -> float:
+    """Part interpretability on the scored images, of maps after the mask."""
+    if dataset.part_masks is None:
+        return float("nan")
+    maps = (layer.maps if layer.masked_maps is None else layer.masked_maps)[scored]
+    thresholds = activation_thresholds(maps)
+    count, parts = maps.shape[-1], dataset.part_masks.shape[1]
+    metric = PartInterpretability(count, parts, categories=categories)
+    images = np.flatnonzero(scored)
+    # Regions are as large as the images, one for each filter: some at a time.
+    for start in range(0, len(images), _REGIONS_AT_ONCE):
+        chunk = slice(start, start + _REGIONS_AT_ONCE)
+        regions = filter_regions(maps[chunk], thresholds, field, dataset.image_size)
+        labels = None if categories is None else dataset.labels[images[chunk]]
+        metric.update_state(regions, dataset.part_masks[images[chunk]], labels=labels)
+    return metric.details().value
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

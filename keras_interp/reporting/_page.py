@@ -1,0 +1,273 @@
+"""What a report is made of, and the one HTML file it is written into."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+# What the text of a number, of a missing one and of an empty cell begins with.
+_NUMBER_STARTS = {*"0123456789+-−–", ""}
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportTable:
+    """Text in rows and columns; the first column names the row.
+
+    Example:
+
+    >>> from keras_interp.reporting import ReportTable
+    >>> table = ReportTable(["filter", "part"], [["0", "head"], ["1", "tail"]])
+
+    Args:
+        columns: heads of the columns.
+        rows: one text for each column, already formatted; `""` leaves a cell empty.
+        caption: what the table shows, and what its signs mean.
+        folded: whether the reader opens the table with a click, for long ones.
+
+    Raises:
+        ValueError: if a row has another length than `columns`.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    folded: bool = False
+
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"row {number} must have {len(self.columns)} cells, one for each "
+                    f"of {list(self.columns)}; got {list(row)}."
+                )
+
+    @property
+    def holds_numbers(self) -> list[bool]:
+        """For each column, whether its cells are numbers, to be set flush right."""
+        return [
+            all(cell[:1] in _NUMBER_STARTS for cell in cells) and any(cells)
+            for cells in zip(*self.rows, strict=True)
+        ] or [False] * len(self.columns)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportBars:
+    """Horizontal bars, those that were measured and those to compare them with.
+
+    Example:
+
+    >>> from keras_interp.reporting import ReportBars
+    >>> bars = ReportBars(["network", "random"], [0.05, 0.16], [True, False])
+
+    Args:
+        labels: what each bar is.
+        values: lengths, at least 0; NaN for a value that was not measured.
+        measured: whether a bar is a measured network (coloured) or something to
+            compare with (grey).
+        caption: what the bars show and which way is better.
+
+    Raises:
+        ValueError: if the lengths differ or a value is negative.
+    """
+
+    labels: Sequence[str]
+    values: Sequence[float]
+    measured: Sequence[bool]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        if not len(self.labels) == len(self.values) == len(self.measured):
+            raise ValueError(
+                "labels, values and measured must have the same length; got "
+                f"{len(self.labels)}, {len(self.values)} and {len(self.measured)}."
+            )
+        if any(value < 0 for value in self.values):
+            raise ValueError(f"bars must be at least 0 long; got {list(self.values)}.")
+
+    @property
+    def shares(self) -> list[float]:
+        """Length of each bar as a percentage of the longest; 0 where not measured."""
+        known = [0.0 if math.isnan(value) else value for value in self.values]
+        longest = max(known, default=0.0)
+        return [100 * value / longest if longest else 0.0 for value in known]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportFigure:
+    """A PNG image that is written into the page itself.
+
+    Example:
+
+    ```python
+    ax = ki.plotting.overlay(image, heat)
+    figure = ReportFigure.drawn(ax, "The heat map of filter 7.")
+    ```
+
+    Args:
+        png: the bytes of a PNG file.
+        caption: what the image shows and how to read it; also read out to those who
+            cannot see it.
+
+    Raises:
+        ValueError: if the bytes are not those of a PNG file.
+    """
+
+    png: bytes
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.png.startswith(b"\x89PNG\r\n\x1a\n"):
+            raise ValueError(
+                "png must hold the bytes of a PNG file; got bytes that begin with "
+                f"{self.png[:8]!r}. ReportFigure.drawn makes one from axes."
+            )
+
+    @classmethod
+    def drawn(cls, drawing: Any, caption: str = "", dpi: int = 110) -> ReportFigure:
+        """Makes a PNG of what a plotting function gave back.
+
+        Args:
+            drawing: a matplotlib figure, axes, or an array of axes of one figure.
+            caption: as above.
+            dpi: pixels for each inch of the figure.
+        """
+        buffer = io.BytesIO()
+        _figure_of(drawing).savefig(buffer, format="png", dpi=dpi)
+        return cls(buffer.getvalue(), caption)
+
+    @property
+    def data_address(self) -> str:
+        """The image as an address that holds all of it, for `<img src>`."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+
+def _figure_of(drawing: Any) -> Figure:
+    if hasattr(drawing, "flat"):
+        drawing = drawing.flat[0]
+    return getattr(drawing, "figure", None) or drawing
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportSection:
+    """Text under a heading, then what it talks about, in this order.
+
+    Example:
+
+    >>> from keras_interp.reporting import ReportSection
+    >>> section = ReportSection("Data", ["Six kinds of animals, drawn."])
+
+    Args:
+        title: the heading; also the entry in the table of contents.
+        paragraphs: plain text.
+        points: plain text, one point of a list each.
+        tables: tables.
+        bars: bars.
+        figures: images.
+        terms: (term, meaning) pairs of a glossary.
+    """
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    points: Sequence[str] = ()
+    tables: Sequence[ReportTable] = ()
+    bars: Sequence[ReportBars] = ()
+    figures: Sequence[ReportFigure] = ()
+    terms: Sequence[tuple[str, str]] = ()
+
+    @property
+    def anchor(self) -> str:
+        """The title as the end of an address."""
+        words = "".join(c if c.isalnum() else " " for c in self.title.lower())
+        return "-".join(words.split())
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportContent:
+    """Title, key figures and sections of one page.
+
+    Example:
+
+    ```python
+    content = ReportContent(
+        "Birds", "Two small networks.", sections=[section], facts=[("accuracy", "97 %")]
+    )
+    write_report(content, "report.html")
+    ```
+
+    Args:
+        title: the page's title.
+        summary: one or two sentences: what was done and what came out.
+        sections: the sections, in order.
+        facts: (name, value) pairs, shown large at the top.
+        footer: a line at the end: versions, seconds, date.
+    """
+
+    title: str
+    summary: str
+    sections: Sequence[ReportSection]
+    facts: Sequence[tuple[str, str]] = ()
+    footer: str = ""
+
+
+def write_report(content: ReportContent, path: str | Path) -> Path:
+    """Writes one HTML file that needs nothing else: no image files, no network.
+
+    Example:
+
+    ```python
+    write_report(ReportContent("Birds", "Nothing yet.", sections=[]), "report.html")
+    ```
+
+    Args:
+        content: what the page says.
+        path: of the file; its folder is made where it is missing. The file appears
+            when it is complete, and one that was there before is replaced.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: if `path` is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(
+            f"path must name a file; {path} is a folder. Pass {path / 'report.html'}."
+        )
+    text = _page(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        # mkstemp makes a file for its owner alone; a report is made to be passed on.
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _page(content: ReportContent) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("keras_interp.reporting", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(content=content)

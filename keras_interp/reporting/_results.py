@@ -1,0 +1,236 @@
+"""Rows of `results.json`, as measured, as tables and as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_interp.datasets import PartsDataset
+from keras_interp.metrics._peaks import to_numpy
+from keras_interp.reporting._page import ReportBars, ReportTable
+from keras_interp.reporting._words import METRICS, metric_words
+
+Row = Mapping[str, Any]
+
+_BASELINES = (
+    ("baseline_constant", "best constant"),
+    ("baseline_random", "random"),
+)
+_CAPTION = (
+    "↑ higher is better, ↓ lower is better, – not measured. Best constant: a filter "
+    "that always fires at one place; random: one that fires anywhere."
+)
+
+
+def results_tables(rows: Sequence[Row]) -> list[ReportTable]:
+    """Sets the networks of `results.json` beside each other.
+
+    Rows named `ordinary` and `interpretable` become the columns of one table with a
+    line for each metric. Where names go on behind a slash (`ordinary/squeezenet/dog`),
+    each metric has a table of its own with a line for each such ending. The paper's
+    values and the two baselines stand in columns of their own where there are any.
+
+    Example:
+
+    ```python
+    results = json.loads(pathlib.Path("results.json").read_text())
+    tables = results_tables(results["rows"])
+    ```
+
+    Args:
+        rows: dicts with `row`, `metric` and `value`, and where known `paper_value`,
+            `baseline_constant`, `baseline_random` and `spread` (over seeds).
+
+    Returns:
+        The tables, none where there are no rows.
+
+    Raises:
+        ValueError: if a row lacks its name, metric or value.
+    """
+    for row in rows:
+        missing = {"row", "metric", "value"} - set(row)
+        if missing:
+            raise ValueError(
+                f"a row of results must name {sorted(missing)} too; got {dict(row)}."
+            )
+    metrics = _in_order(row["metric"] for row in rows)
+    if not any("/" in row["row"] for row in rows):
+        lines = [(metric_words(m).heading, _of_metric(rows, m)) for m in metrics]
+        return [_table("metric", lines, _CAPTION)] if lines else []
+    tables = []
+    for metric in metrics:
+        chosen = _of_metric(rows, metric)
+        endings = list(dict.fromkeys(_ending(row) for row in chosen))
+        lines = [(e, [row for row in chosen if _ending(row) == e]) for e in endings]
+        heading = metric_words(metric).heading
+        tables.append(_table(heading, lines, f"{heading}. {_CAPTION}"))
+    return tables
+
+
+def instability_bars(rows: Sequence[Row]) -> ReportBars | None:
+    """Draws location instability beside the filters that anybody could build.
+
+    Args:
+        rows: as for `results_tables`.
+
+    Returns:
+        Bars of the networks, of the best constant and of the random filter, or `None`
+        where location instability was not measured.
+    """
+    chosen = [
+        row
+        for row in _of_metric(rows, "location_instability")
+        if row["value"] is not None
+    ]
+    if not chosen:
+        return None
+    labels = [row["row"] for row in chosen]
+    values = [float(row["value"]) for row in chosen]
+    measured = [True] * len(chosen)
+    for key, label in _BASELINES:
+        known = [float(row[key]) for row in chosen if row.get(key) is not None]
+        if known:
+            labels.append(label)
+            values.append(sum(known) / len(known))
+            measured.append(False)
+    return ReportBars(
+        labels,
+        values,
+        measured,
+        "Location instability, shorter is better. A network's bar proves something "
+        "only where it is clearly shorter than that of the best constant place.",
+    )
+
+
+def _of_metric(rows: Sequence[Row], metric: str) -> list[Row]:
+    return [row for row in rows if row["metric"] == metric]
+
+
+def _in_order(metrics: Any) -> list[str]:
+    """The metrics that occur, those that this package knows first and in its order."""
+    present = dict.fromkeys(metrics)
+    known = [metric for metric in METRICS if metric in present]
+    return known + [metric for metric in present if metric not in METRICS]
+
+
+def _network(row: Row) -> str:
+    return row["row"].split("/", 1)[0]
+
+
+def _ending(row: Row) -> str:
+    return row["row"].partition("/")[2]
+
+
+def _table(
+    head: str, lines: Sequence[tuple[str, Sequence[Row]]], caption: str
+) -> ReportTable:
+    """A line for each name; columns for networks, the paper's values and baselines."""
+    everything = [row for _, rows in lines for row in rows]
+    networks = list(dict.fromkeys(_network(row) for row in everything))
+    in_paper = [
+        name
+        for name in networks
+        if any(
+            r.get("paper_value") is not None and _network(r) == name for r in everything
+        )
+    ]
+    baselines = [
+        pair
+        for pair in _BASELINES
+        if any(r.get(pair[0]) is not None for r in everything)
+    ]
+    texts = []
+    for name, rows in lines:
+        by_network = {_network(row): row for row in rows}
+        cells = [_cell(by_network.get(n), "value") for n in networks]
+        cells += [_cell(by_network.get(n), "paper_value") for n in in_paper]
+        cells += [_baseline(rows, key) for key, _ in baselines]
+        texts.append([name, *cells])
+    columns = [head, *networks, *(f"paper: {name}" for name in in_paper)]
+    return ReportTable([*columns, *(label for _, label in baselines)], texts, caption)
+
+
+def _cell(row: Row | None, key: str) -> str:
+    if row is None:
+        return "–"
+    spread = row.get("spread") if key == "value" else None
+    return metric_words(row["metric"]).text(row.get(key), spread)
+
+
+def _baseline(rows: Sequence[Row], key: str) -> str:
+    """The baseline of a line; of several networks, the first that has it."""
+    known = [row for row in rows if row.get(key) is not None]
+    return metric_words(known[0]["metric"]).text(known[0][key]) if known else ""
+
+
+def accuracy_rows(
+    name: str,
+    model: keras.Model,
+    dataset: PartsDataset,
+    labels: Any,
+    *,
+    batch_size: int,
+    preprocess: Callable[[np.ndarray], Any] | None,
+) -> list[dict[str, Any]]:
+    """The accuracy on the test images as a row of `results.json`.
+
+    Args:
+        name: the row's name.
+        model: the model.
+        dataset: images with a split `"test"`.
+        labels: int `(N,)`; `None` takes those of the dataset, where the model has an
+            output for each class.
+        batch_size: images at a time.
+        preprocess: applied to each batch of images before the model, or `None`.
+
+    Returns:
+        One row; none where the accuracy on images that were not trained on cannot be
+        told.
+    """
+    outputs = model.output_shape[-1] if isinstance(model.output_shape, tuple) else None
+    if labels is None and outputs != len(dataset.class_names):
+        return []
+    wanted = dataset.labels if labels is None else to_numpy(labels).ravel()
+    if len(wanted) != len(dataset):
+        raise ValueError(
+            f"labels must hold one label for each of the {len(dataset)} images; got "
+            f"{len(wanted)}."
+        )
+    split = np.asarray(dataset.split)
+    test = np.flatnonzero(split == "test")
+    if not len(test):
+        return []
+    guesses = []
+    for start in range(0, len(test), batch_size):
+        batch = dataset.images[test[start : start + batch_size]]
+        values = batch if preprocess is None else preprocess(batch)
+        guesses.append(to_numpy(model.predict_on_batch(values)))
+    values = np.concatenate(guesses)
+    if outputs == 1:
+        right = (values[:, 0] > _threshold(model)) == (wanted[test] > 0)
+    else:
+        right = values.argmax(axis=-1) == wanted[test]
+    return [
+        {
+            "table": "classification",
+            "row": name,
+            "metric": "accuracy",
+            "value": float(right.mean()),
+            "paper_value": None,
+            "baseline_constant": None,
+            "baseline_random": None,
+            "n": len(test),
+        }
+    ]
+
+
+def _threshold(model: keras.Model) -> float:
+    """Where a single output changes its mind: 0.5 of a sigmoid, 0 of a raw score."""
+    last: Any = model
+    while isinstance(last, keras.Model):
+        last = last.layers[-1]
+    activation = getattr(last, "activation", None)
+    return 0.5 if activation is keras.activations.sigmoid else 0.0

@@ -1,0 +1,196 @@
+"""What the metrics and the terms of a report mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+from keras_interp.reporting._page import ReportSection
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricWords:
+    """Words for one metric.
+
+    Args:
+        label: name for a reader.
+        better: `"higher"`, `"lower"` or `""` where neither is better.
+        meaning: one or two sentences for a student.
+        percent: whether a share is shown as a percentage.
+        digits: digits after the point.
+    """
+
+    label: str
+    better: str = ""
+    meaning: str = ""
+    percent: bool = False
+    digits: int = 2
+
+    @property
+    def heading(self) -> str:
+        """The label with an arrow towards what is better."""
+        arrow = {"higher": " ↑", "lower": " ↓"}.get(self.better, "")
+        return self.label + arrow
+
+    def text(self, value: float | None, spread: float | None = None) -> str:
+        """A value as it is shown; a dash where there is none."""
+        if value is None or math.isnan(value):
+            return "–"
+        scale = 100 if self.percent else 1
+        # The minus of print; a value that rounds to nought has none.
+        shown = f"{value * scale:z.{self.digits}f}".replace("-", "−")
+        if spread is not None and not math.isnan(spread):
+            shown += f" ± {spread * scale:.{self.digits}f}"
+        return shown + (" %" if self.percent else "")
+
+
+_WORDS = {
+    "accuracy": MetricWords(
+        "Accuracy",
+        "higher",
+        "Share of test images whose class the network names correctly.",
+        percent=True,
+        digits=1,
+    ),
+    "error": MetricWords(
+        "Error",
+        "lower",
+        "Share of test images whose class the network gets wrong.",
+        percent=True,
+        digits=1,
+    ),
+    "tracking": MetricWords(
+        "Tracking",
+        "higher",
+        "How much of a part's movement from image to image the filter's peak "
+        "follows: 1 is all of it, 0 is what a peak that never moves scores, and a peak "
+        "that jumps about at random scores well below 0.",
+    ),
+    "hit_gain": MetricWords(
+        "Hit gain",
+        "higher",
+        "Share of images in which the filter's peak hits the part, minus the share "
+        "that the best fixed place would hit.",
+    ),
+    "part_detectors": MetricWords(
+        "Part detectors",
+        "higher",
+        "Share of filters with tracking above 0.2 and hit gain above 0.1 on images "
+        "that did not choose their part.",
+        percent=True,
+        digits=0,
+    ),
+    "part_coverage": MetricWords(
+        "Part coverage",
+        "higher",
+        "Effective number of different parts that the filters follow: 1 if all follow "
+        "the same part, 3 if three parts have equally many filters each.",
+        digits=1,
+    ),
+    "overlap": MetricWords(
+        "Overlap",
+        "lower",
+        "Chance that two filters peak close to each other in an image; near 1 they "
+        "all repeat one another.",
+    ),
+    "location_instability": MetricWords(
+        "Location instability",
+        "lower",
+        "How much the distance from a filter's peak to the landmarks varies, as a "
+        "share of the image's diagonal. A filter that always fires in the middle "
+        "does well too, so it is shown beside that filter and never decides "
+        "anything alone.",
+        digits=3,
+    ),
+    "part_interpretability": MetricWords(
+        "Part interpretability",
+        "higher",
+        "Share of images in which the region that a filter responds to overlaps its "
+        "part by more than 20 % (intersection over union).",
+        digits=3,
+    ),
+    "position_spread": MetricWords(
+        "Position spread",
+        "",
+        "How far a filter's peak wanders over the images, as a share of the "
+        "diagonal: 0 is a peak that never moves.",
+    ),
+    "dead_filters": MetricWords(
+        "Dead filters",
+        "lower",
+        "Share of filters that fire in fewer than one image of twenty.",
+        percent=True,
+        digits=0,
+    ),
+    "masked_share": MetricWords(
+        "Masked share",
+        "",
+        "Share of the activation that the masks take away.",
+        percent=True,
+        digits=0,
+    ),
+}
+
+METRICS = tuple(_WORDS)
+
+
+def metric_words(metric: str) -> MetricWords:
+    """Words for a metric; a metric that is not listed goes by its own name."""
+    return _WORDS.get(metric) or MetricWords(metric.replace("_", " ").capitalize())
+
+
+_TERMS = (
+    (
+        "Filter",
+        "One of the patterns that a convolutional layer looks for. It is tried at "
+        "every place of the image.",
+    ),
+    (
+        "Feature map",
+        "What one filter answers: a small image that is bright where the filter "
+        "found its pattern. Its brightest cell is the filter's peak.",
+    ),
+    (
+        "Mask",
+        "In an interpretable layer each feature map is multiplied by a pyramid around "
+        "its peak, so that one peak remains and noise elsewhere is dropped.",
+    ),
+    (
+        "Filter loss",
+        "An extra term of the training loss. It is small for a filter that shows one "
+        "compact peak in the images of its category and stays silent in others. It "
+        "needs no annotation of parts.",
+    ),
+    (
+        "Receptive field",
+        "The part of the image that one cell of a feature map depends on; the peak "
+        "is drawn at its centre.",
+    ),
+    (
+        "Landmark",
+        "A place that people have marked in each image, such as the head. Landmarks "
+        "are used to measure filters, never to train them.",
+    ),
+    (
+        "Inter-category entropy",
+        "How undecided a filter is between the images of its category and the rest; "
+        "it should fall in training.",
+    ),
+    (
+        "Spatial entropy",
+        "How undecided a filter is between places in an image; it should fall too.",
+    ),
+)
+
+
+def glossary(metrics: Iterable[str] = ()) -> ReportSection:
+    """The section that explains the words, those of the given metrics included.
+
+    Args:
+        metrics: names as in `results.json`; only those that are explained somewhere
+            appear.
+    """
+    words = [metric_words(metric) for metric in dict.fromkeys(metrics)]
+    measured = [(word.label, word.meaning) for word in words if word.meaning]
+    return ReportSection("Glossary", terms=[*_TERMS, *measured])
