@@ -18,7 +18,6 @@ from keras_interp._network.graph_search import (
     places,
 )
 from keras_interp.metrics._peaks import to_numpy
-from keras_interp.metrics.located_peaks import to_numpy
 
 
 @dataclasses.dataclass(frozen=True)
