@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp._network.layer_paths import match_path
+from keras_interp._network.graph import graph_of, input_names, nodes_of
+from keras_interp._network.layer_names import match_path
 from keras_interp.receptive_field_layers import (
     Field,
     MapField,
@@ -153,7 +154,7 @@ def receptive_field(
     inputs = [_input_field(tensor, image_size) for tensor in graph.inputs]
     fields: Fields = {}
     _follow(graph, inputs, (), fields)
-    field = fields[match_path(layer_name, fields)]
+    field = fields[match_path(layer_name, fields, model.name)]
     if isinstance(field, NotKnown):
         raise ValueError(
             f"The receptive field of layer {layer_name!r} cannot be told: "
@@ -173,27 +174,18 @@ def receptive_field(
 
 def _graph(model: Any) -> Any:
     """The functional graph of a model, refused where there is none."""
-    if isinstance(model, keras.Sequential):
-        model = model._functional
-        if model is None:
-            raise ValueError(
-                "The Sequential model is not built yet. Begin it with "
-                "keras.Input((height, width, channels)) or call model.build(...)."
-            )
-    # Nodes are what Keras itself follows to call the model; no public name has them.
-    if not hasattr(model, "_nodes_by_depth"):
+    graph = graph_of(model)
+    if graph is not None:
+        return graph
+    if isinstance(model, keras.Sequential) and not model.built:
         raise ValueError(
-            "receptive_field needs a functional or Sequential Keras model, whose "
-            f"layers form a known graph; got {type(model).__name__}. A subclassed "
-            "model can be made one: x = keras.Input(shape); "
-            "keras.Model(x, model.call(x))."
+            "The Sequential model is not built yet. Begin it with "
+            "keras.Input((height, width, channels)) or call model.build(...)."
         )
-    return model
-
-
-def _is_graph(operation: Any) -> bool:
-    return isinstance(operation, keras.Sequential) or hasattr(
-        operation, "_nodes_by_depth"
+    raise ValueError(
+        "receptive_field needs a functional or Sequential Keras model, whose layers "
+        f"form a known graph; got {type(model).__name__}. A subclassed model can be "
+        "made one: x = keras.Input(shape); keras.Model(x, model.call(x))."
     )
 
 
@@ -223,34 +215,34 @@ def _follow(
 ) -> list[Field]:
     """Follows a graph from its inputs, notes every layer's field, gives the outputs."""
     known: dict[int, Field] = {}
-    for tensor, field in zip(graph.inputs, inputs, strict=True):
+    for tensor, name, field in zip(
+        graph.inputs, input_names(graph), inputs, strict=True
+    ):
         known[id(tensor)] = field
-        operation = tensor._keras_history.operation
-        if operation is not None:
-            fields.setdefault((*path, operation.name), field)
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            operation = node.operation
-            place = (*path, operation.name)
-            incoming = [known[id(tensor)] for tensor in node.input_tensors]
-            if _is_graph(operation):
-                outgoing = _follow(_graph(operation), incoming, place, fields)
-            else:
-                outgoing = _outputs(operation, incoming, node)
-            for tensor, field in zip(node.output_tensors, outgoing, strict=True):
-                known.setdefault(id(tensor), field)
-            fields.setdefault(place, outgoing[0])
+        if name is not None:
+            fields.setdefault((*path, name), field)
+    for node in nodes_of(graph):
+        if node.is_input:
+            continue
+        place = (*path, node.operation.name)
+        incoming = [known[id(tensor)] for tensor in node.inputs]
+        inner = graph_of(node.operation)
+        if inner is not None:
+            outgoing = _follow(inner, incoming, place, fields)
+        else:
+            outgoing = _outputs(node.operation, incoming, node)
+        for tensor, field in zip(node.outputs, outgoing, strict=True):
+            known.setdefault(id(tensor), field)
+        fields.setdefault(place, outgoing[0])
     return [known[id(tensor)] for tensor in graph.outputs]
 
 
 def _outputs(operation: Any, incoming: list[Field], node: Any) -> list[Field]:
     """Fields of the output tensors of one layer."""
-    shapes = [tuple(tensor.shape) for tensor in node.input_tensors]
+    shapes = [tuple(tensor.shape) for tensor in node.inputs]
     return [
         output_field(operation, incoming, shapes, tuple(tensor.shape))
-        for tensor in node.output_tensors
+        for tensor in node.outputs
     ]
 
 

@@ -418,7 +418,7 @@ def test_map_laid_out_from_a_vector_is_refused_in_a_join():
 
 def test_refusals():
     model = keras.Sequential([keras.Input((8, 8, 1)), conv(3, name="conv")])
-    with pytest.raises(ValueError, match="no layer 'con'; it has conv"):
+    with pytest.raises(ValueError, match="layer_name='con'. Choose from 'conv'"):
         receptive_field(model, "con")
     with pytest.raises(ValueError, match="takes pictures of \\(8, 8\\)"):
         receptive_field(model, "conv", 9)

@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from keras_interp._network.graph_search import functional_view, is_graph
+from keras_interp._network.graph import functional_view, is_graph
+from keras_interp._network.layer_names import flattened_layers
 
 
 def copy_with_insertions(
@@ -132,7 +133,7 @@ def _custom_objects(operation: Any) -> dict[str, Any]:
     """Classes and functions of a layer and of the layers in it, by their names."""
     layers = [operation]
     if isinstance(operation, keras.layers.Layer):
-        layers = operation._flatten_layers()
+        layers = flattened_layers(operation)
     objects = {}
     for layer in layers:
         objects[type(layer).__name__] = type(layer)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from keras_interp._network.interception import Interceptor, intercepting
+from keras_interp._network.layer_names import flattened_layers
 
 
 def called_in_inference(model: Any, inputs: Any, *interceptors: Interceptor) -> Any:
@@ -29,7 +30,7 @@ def _losses_kept(model: Any) -> Iterator[None]:
     """Keep what `add_loss` gathered: Keras forgets it when a model is called again."""
     kept = [
         (layer, list(layer._losses), set(layer._loss_ids))
-        for layer in model._flatten_layers()
+        for layer in flattened_layers(model)
     ]
     try:
         yield

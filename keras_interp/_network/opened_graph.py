@@ -8,11 +8,14 @@ from typing import Any
 
 import keras
 
-from keras_interp._network.graph_search import (
+from keras_interp._network.graph import (
+    Node,
     finishing_operation,
     functional_view,
     is_graph,
+    nodes_of,
 )
+from keras_interp._network.layer_names import match_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,18 +81,16 @@ class OpenedGraph:
         known = {
             id(old): new for old, new in zip(graph.inputs, inputs, strict=True)
         }  # fmt: skip
-        # Nodes are what Keras itself follows to call the model.
-        for depth in sorted(graph._nodes_by_depth, reverse=True):
-            for node in graph._nodes_by_depth[depth]:
-                self._call(node, graph, known, prefix)
+        for node in nodes_of(graph):
+            self._call(node, graph, known, prefix)
         return [known[id(tensor)] for tensor in graph.outputs]
 
     def _call(
-        self, node: Any, graph: keras.Model, known: dict[int, Any], prefix: str
+        self, node: Node, graph: keras.Model, known: dict[int, Any], prefix: str
     ) -> None:
         operation = node.operation
         path = f"{prefix}{operation.name}"
-        taken = tuple(known[id(t)] for t in node.input_tensors)
+        taken = tuple(known[id(t)] for t in node.inputs)
         if node.is_input:
             given = [known[id(tensor)] for tensor in node.outputs]
         elif is_graph(operation):
@@ -103,17 +104,17 @@ class OpenedGraph:
         call = OpenedCall(path, operation, graph, taken, tuple(given))
         self.calls.append(call)
 
-    def _called(self, node: Any, path: str, taken: tuple[Any, ...]) -> list[Any]:
+    def _called(self, node: Node, path: str, taken: tuple[Any, ...]) -> list[Any]:
         """What an operation gives for other tensors than in its own model."""
         operation = node.operation
         if self._named.setdefault(operation.name, operation) is operation:
-            return _outputs(node, taken)
+            return node.again(taken)
         # A model's operations have different names, those of its inner models need
         # not: the second one of a name goes into a model of its own.
         inputs = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in taken]
         name = f"{path.replace('/', '_')}_{len(self.calls)}"
         return keras.tree.flatten(
-            keras.Model(inputs, _outputs(node, inputs), name=name)(list(taken))
+            keras.Model(inputs, node.again(inputs), name=name)(list(taken))
         )
 
     def find(self, name: str) -> OpenedCall:
@@ -122,20 +123,13 @@ class OpenedGraph:
         Raises:
             ValueError: If no layer, or several, have that name.
         """
-        exact = [call for call in self.calls if call.path == name]
-        found = exact or [c for c in self.calls if c.path.endswith(f"/{name}")]
-        if not found:
-            raise ValueError(
-                f"Expected the name of a layer of the model {self.model.name!r}. "
-                f"Received: {name!r}. Its layers are {self.paths()}."
-            )
-        if len({id(call.operation) for call in found}) > 1:
-            paths = [call.path for call in found]
-            raise ValueError(
-                f"Expected the name of one layer, got {name!r}, which several inner "
-                f"models have: {paths}. Give one of these paths."
-            )
-        return found[0]
+        # A layer that is reached along several paths is one layer.
+        paths: dict[int, str] = {}
+        for call in self.calls:
+            paths.setdefault(id(call.operation), call.path)
+        known = [tuple(path.split("/")) for path in dict.fromkeys(paths.values())]
+        path = "/".join(match_path(name, known, self.model.name))
+        return next(call for call in self.calls if call.path == path)
 
     def finished(self, call: OpenedCall) -> OpenedCall:
         """Where the maps or features of a layer are finished: after its activation."""
@@ -174,10 +168,3 @@ class OpenedGraph:
         """Paths of all layers, each once."""
         layers = (c for c in self.calls if isinstance(c.operation, keras.layers.Layer))
         return list(dict.fromkeys(call.path for call in layers))
-
-
-def _outputs(node: Any, taken: Iterable[Any]) -> list[Any]:
-    """What a call's operation gives for tensors in place of the call's own."""
-    replaced = zip(node.input_tensors, taken, strict=True)
-    args, kwargs = node.arguments.fill_in({id(old): new for old, new in replaced})
-    return keras.tree.flatten(node.operation(*args, **kwargs))

@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from keras_interp._network.interception import ACTIVATIONS, Interceptor
-from keras_interp._network.layer_paths import LayerPath, match_path
+from keras_interp._network.layer_names import LayerPath, match_path
 from keras_interp.attribution._class_scores import FinalActivation
 from keras_interp.attribution.relu_rules import is_rectifier
 from keras_interp.attribution.tensor_lifetimes import Lifetimes
@@ -80,6 +80,7 @@ class CallRecord:
     """All that was seen while a model was traced once.
 
     Args:
+        model_name: name of the model.
         calls: in the order in which they ended.
         outputs: what the model returns.
         activations: names of the activation functions, in the order of first use.
@@ -90,6 +91,7 @@ class CallRecord:
             of the outputs that were asked about.
     """
 
+    model_name: str
     calls: list[LayerCall] = dataclasses.field(default_factory=list)
     outputs: list[ModelOutput] = dataclasses.field(default_factory=list)
     activations: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -118,7 +120,8 @@ class CallRecord:
         """
         # A layer that is reached along several paths is one layer, called repeatedly.
         paths = {id(call.operation()): call.path for call in reversed(self.calls)}
-        path = match_path(layer_name, dict.fromkeys(reversed(paths.values())))
+        known = dict.fromkeys(reversed(paths.values()))
+        path = match_path(layer_name, known, self.model_name)
         meant = next(call for call in self.calls if call.path == path).operation()
         calls = [call for call in self.calls if call.operation() is meant]
         if call_index is None and len(calls) > 1:
@@ -159,7 +162,7 @@ class Recorder(Interceptor):
     """
 
     def __init__(self, model: Any):
-        self.record = CallRecord()
+        self.record = CallRecord(model.name)
         self._model = model
         self._path: list[str] = []
         self._times: dict[int, int] = {}

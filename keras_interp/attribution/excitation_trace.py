@@ -8,9 +8,10 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.src.models import Functional
 
+from keras_interp._network.graph import is_graph
 from keras_interp._network.interception import Interceptor
+from keras_interp._network.layer_names import inner_layers
 from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.excitation._rules import (
     layers_with_a_rule,
@@ -31,9 +32,7 @@ class _Frame:
     @property
     def is_graph(self) -> bool:
         """Whether nothing but layers and operations is called in it."""
-        kinds = type(self.operation).__mro__
-        caller = next(kind for kind in kinds if "call" in vars(kind))
-        return caller in (Functional, keras.Sequential)
+        return is_graph(self.operation)
 
     @property
     def words(self) -> str:
@@ -256,7 +255,7 @@ def _converted(layer: Any, value: Any) -> Any:
 
 def _refusal(frame: _Frame) -> str:
     layer = isinstance(frame.operation, keras.layers.Layer)
-    if layer and frame.operation._flatten_layers(include_self=False, recursive=False):
+    if layer and inner_layers(frame.operation):
         return (
             "Excitation backpropagation cannot follow what "
             f"{frame.words} computes between the calls of its layers, such as x + y on "

@@ -13,6 +13,7 @@ from keras_interp import _backend
 from keras_interp._network.captured_call import CapturedCall
 from keras_interp._network.inference import called_in_inference
 from keras_interp._network.interception import Interceptor
+from keras_interp._network.layer_names import flattened_layers
 from keras_interp.attribution._class_scores import (
     FinalActivation,
     class_scores,
@@ -53,7 +54,7 @@ class Forward:
         self._output = output
         self._unit = unit
         # In half precision a small signal would vanish on its way down.
-        dtypes = {layer.compute_dtype for layer in alive(model)._flatten_layers()}
+        dtypes = {layer.compute_dtype for layer in flattened_layers(alive(model))}
         self._signal = HALF_PRECISION_SIGNAL if "float16" in dtypes else 1.0
 
     def repeated(self, times: int) -> Forward:

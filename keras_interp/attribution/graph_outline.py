@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
 
+from keras_interp._network.graph import graph_of, nodes_of
+from keras_interp._network.layer_names import inner_layers
 from keras_interp.attribution.call_record import CallRecord, LayerCall
 
 Shape = tuple[int | None, ...]
@@ -50,7 +51,7 @@ def graph_outline(model: Any) -> GraphOutline | None:
     Args:
         model: any built Keras model.
     """
-    graph = _graph_of(model)
+    graph = graph_of(model)
     if graph is None:
         return None
     try:
@@ -63,19 +64,8 @@ def graph_outline(model: Any) -> GraphOutline | None:
             ("/".join(map(str, path)) or "0", (None, *tensor.shape[1:]))
             for path, tensor in outputs
         ),
-        CallRecord(calls),
+        CallRecord(model.name, calls),
     )
-
-
-def _graph_of(operation: Any) -> Any:
-    """The functional model that a call runs through; `None` if it does other things."""
-    functional, sequential = Functional, keras.Sequential
-    if isinstance(operation, functional) and type(operation).call is functional.call:
-        return operation
-    if isinstance(operation, sequential) and type(operation).call is sequential.call:
-        # It has none where its layers are called one after another.
-        return operation._functional
-    return None
 
 
 def _calls(
@@ -88,29 +78,28 @@ def _calls(
         path: names of the models around its layers.
         times: how often each operation has been called, by its identity; counted on.
     """
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            operation, inner = node.operation, _graph_of(node.operation)
-            own_path = (*path, operation.name)
-            if inner is not None:
-                if _shapes(inner.inputs) != _shapes(node.input_tensors):
-                    raise _NotInGraphError
-                yield from _calls(inner, own_path, times)
-            elif getattr(operation, "_layers", None):
+    for node in nodes_of(graph):
+        if node.is_input:
+            continue
+        operation, inner = node.operation, graph_of(node.operation)
+        own_path = (*path, operation.name)
+        if inner is not None:
+            if _shapes(inner.inputs) != _shapes(node.inputs):
                 raise _NotInGraphError
-            index = times.get(id(operation), 0)
-            times[id(operation)] = index + 1
-            shapes, tensors = _shapes(node.output_tensors), node.output_tensors
-            one = len(tensors) == 1
-            yield LayerCall(
-                own_path,
-                weakref.ref(operation),
-                index,
-                shapes[0] if one else None,
-                tensors[0].dtype if one else "",
-            )
+            yield from _calls(inner, own_path, times)
+        elif isinstance(operation, keras.layers.Layer) and inner_layers(operation):
+            raise _NotInGraphError
+        index = times.get(id(operation), 0)
+        times[id(operation)] = index + 1
+        shapes, tensors = _shapes(node.outputs), node.outputs
+        one = len(tensors) == 1
+        yield LayerCall(
+            own_path,
+            weakref.ref(operation),
+            index,
+            shapes[0] if one else None,
+            tensors[0].dtype if one else "",
+        )
 
 
 def _shapes(tensors: Any) -> list[Shape]:

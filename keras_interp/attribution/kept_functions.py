@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from keras_interp._network.layer_names import flattened_layers
 from keras_interp.attribution.call_record import CallRecord
 
 # Held while something is traced or looked up.
@@ -41,7 +42,7 @@ def kept_of(model: Any) -> Kept:
             id(getattr(layer, "activation", None)),
             len(layer._trainable_variables),
         )
-        for layer in model._flatten_layers()
+        for layer in flattened_layers(model)
     )
     with lock:
         kept = _kept.get(model)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp._network.layer_paths import layer_paths, match_path
+from keras_interp._network.layer_names import find_layer
 from keras_interp.metrics._peaks import to_numpy
 
 
@@ -84,8 +84,7 @@ def ablation(
             "images and labels must be equally many and at least one; got "
             f"{len(images)} images and {len(labels)} labels."
         )
-    paths = layer_paths(model)
-    layer = paths[match_path(layer_name, paths)]
+    layer = find_layer(model, layer_name).layer
     correct = correct or _correct
     gate = _Gate(layer)
     with gate.in_place():

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp._network.graph_search import (
-    Place,
-    find_places,
+from keras_interp._network.graph import (
     finishing_operation,
-    functional_view,
+    graph_of,
+    nodes_of,
     output_tensors,
-    places,
 )
+from keras_interp._network.layer_names import LayerPlace, layer_places
+from keras_interp._network.layer_names import find_layer as _network_layer
 from keras_interp.metrics._peaks import to_numpy
 
 
@@ -102,7 +102,7 @@ def read_feature_maps(
     return LayerMaps(place.path, maps, masked, categories, layer.interpretable_filters)
 
 
-def find_layer(model: keras.Model, layer_name: str | None) -> Place:
+def find_layer(model: keras.Model, layer_name: str | None) -> LayerPlace:
     """The layer of that name, or the one that a report looks at by itself."""
     if not getattr(model, "outputs", None):
         raise ValueError(
@@ -111,15 +111,8 @@ def find_layer(model: keras.Model, layer_name: str | None) -> Place:
             "wrap a subclassed one: x = keras.Input(shape); keras.Model(x, model(x))."
         )
     if layer_name is not None:
-        found = find_places(model, layer_name)
-        if len(found) != 1:
-            names = [place.path for place in found or places(model)]
-            raise ValueError(
-                f"layer_name must name one layer of the model; {layer_name!r} names "
-                f"{len(found)}. Pass one of {names}."
-            )
-        return found[0]
-    everything = list(places(model))
+        return _network_layer(model, layer_name)
+    everything = list(layer_places(model))
     for wanted in (_is_interpretable, _is_convolution):
         matching = [place for place in everything if wanted(place.layer)]
         if matching:
@@ -138,7 +131,7 @@ def _is_convolution(layer: Any) -> bool:
     return isinstance(layer, keras.layers.Conv2D)
 
 
-def _models_before(place: Place, stop_at_inputs: bool) -> list[keras.Model]:
+def _models_before(place: LayerPlace, stop_at_inputs: bool) -> list[keras.Model]:
     """Models which, one after the other, lead from the images to the layer."""
     steps = []
     for outer, inner in zip(place.models, place.models[1:], strict=False):
@@ -155,14 +148,8 @@ def _models_before(place: Place, stop_at_inputs: bool) -> list[keras.Model]:
 
 def _inputs_in(model: keras.Model, layer: Any) -> Any:
     """The tensors that a layer is first called with in a model."""
-    # Nodes are what Keras itself follows to call the model; no public name has them.
-    calls = [
-        node
-        for nodes in functional_view(model)._nodes_by_depth.values()
-        for node in nodes
-        if node.operation is layer
-    ]
-    tensors = calls[0].input_tensors
+    calls = [node for node in nodes_of(graph_of(model)) if node.operation is layer]
+    tensors = calls[0].inputs
     return tensors[0] if len(tensors) == 1 else tensors
 
 

@@ -8,15 +8,18 @@ from typing import Any
 
 import keras
 
-from keras_interp._network.graph_copy import copy_with_insertions
-from keras_interp._network.graph_search import (
-    Place,
-    find_places,
+from keras_interp._network.graph import (
     finishing_operation,
     is_graph,
     is_unfinished,
     output_tensors,
-    places,
+)
+from keras_interp._network.graph_copy import copy_with_insertions
+from keras_interp._network.layer_names import (
+    LayerPlace,
+    find_layer,
+    flattened_layers,
+    layer_places,
 )
 from keras_interp.layers import InterpretableConv, InterpretableMask
 from keras_interp.layers.interpretable_mask import MASK_ARGUMENTS
@@ -174,35 +177,32 @@ def _check_model(model: Any) -> None:
         )
 
 
-def _find_layer(model: keras.Model, layer_name: str) -> Place:
-    found = find_places(model, layer_name)
-    if len(found) > 1:
-        paths = ", ".join(place.path for place in found)
-        raise ValueError(
-            f"Expected the name of one layer, got {layer_name!r}, which several inner "
-            f"models have: {paths}. Give one of these paths."
-        )
-    reason = _obstacle(found[0]) if found else _absence(model, layer_name)
+def _find_layer(model: keras.Model, layer_name: str) -> LayerPlace:
+    reason, place = _absence(model, layer_name), None
+    if not reason:
+        place = find_layer(model, layer_name)
+        reason = _obstacle(place)
     if reason:
         raise ValueError(
             f"The layer {layer_name!r} of the model {model.name!r} cannot be made "
             f"interpretable: {reason}. These layers can: {_convertible_names(model)}."
         )
-    return found[0]
+    assert place is not None
+    return place
 
 
 def _absence(model: keras.Model, layer_name: str) -> str:
-    for place in places(model):
-        inner = place.layer._flatten_layers(include_self=False)
+    for place in layer_places(model):
+        inner = flattened_layers(place.layer, include_self=False)
         if not is_graph(place.layer) and layer_name in [part.name for part in inner]:
             return (
                 f"it is inside the layer {place.path!r}, of class "
                 f"{type(place.layer).__name__}, whose inner graph Keras does not know"
             )
-    return "there is no layer of that name"
+    return ""
 
 
-def _obstacle(place: Place) -> str:
+def _obstacle(place: LayerPlace) -> str:
     """Why the layer's maps cannot be made interpretable, or an empty string."""
     layer, model = place.layer, place.models[-1]
     if isinstance(layer, keras.layers.InputLayer):
@@ -223,7 +223,7 @@ def _obstacle(place: Place) -> str:
     if any(1 in shape[1:3] for shape in shapes):
         return f"expected maps of at least 2 x 2 cells, got the shape {shapes[0]}"
     last = finishing_operation(layer, model)
-    names = {other.layer.name for other in places(model)}
+    names = {other.layer.name for other in layer_places(model)}
     interpretable = isinstance(layer, (InterpretableConv, InterpretableMask))
     if interpretable or f"{last.name}_interpretable_mask" in names:
         return "it is interpretable already"
@@ -232,7 +232,7 @@ def _obstacle(place: Place) -> str:
 
 def _convertible_names(model: keras.Model) -> str:
     """Paths of the layers that can be converted; of very many, the top ones."""
-    paths = [place.path for place in places(model) if not _obstacle(place)]
+    paths = [place.path for place in layer_places(model) if not _obstacle(place)]
     if not paths:
         return "none"
     omitted = len(paths) - MOST_NAMES_LISTED

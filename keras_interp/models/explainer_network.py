@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_interp._network.graph import is_activation
 from keras_interp._network.graph_copy import copy_from_config
-from keras_interp._network.graph_search import is_activation
 from keras_interp._network.opened_graph import OpenedCall
 from keras_interp.layers.balanced_mask import BalancedMask
 from keras_interp.layers.interpretable_mask import InterpretableMask

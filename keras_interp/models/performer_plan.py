@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_interp._network.graph_search import NORMALISATIONS, is_activation, is_graph
+from keras_interp._network.graph import NORMALISATIONS, is_activation, is_graph
 from keras_interp._network.opened_graph import OpenedCall, OpenedGraph
 
 _GLOBAL = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)

@@ -217,7 +217,7 @@ def test_the_progress_bar(model, capsys):
         ({"target": 4}, "from 0 to 3.*got 4"),
         ({"target": None}, "target as a class.*got None"),
         ({"target": "second"}, "target as a class.*got 'second'"),
-        ({"target": ("secnod", 1)}, "no layer 'secnod'.*second"),
+        ({"target": ("secnod", 1)}, "layer_name='secnod'.*second"),
         ({"target": ("second", 9)}, "from 0 to 4.*of a filter"),
         ({"target": [0, 1], "seed": [1, 2, 3]}, "2 targets and 3 seeds"),
         ({"seed": -1}, "seed of at least 0"),

@@ -77,7 +77,7 @@ def test_the_record_of_a_model(images):
     record = ExplainedModel(nested(), images).record
     assert record.find_call("second").name == "backbone/second"
     assert record.find_call("backbone/second").index == 0
-    with pytest.raises(ValueError, match="no layer 'conv'"):
+    with pytest.raises(ValueError, match="layer_name='conv'"):
         record.find_call("conv")
 
 

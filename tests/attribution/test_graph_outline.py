@@ -135,7 +135,7 @@ def test_a_layer_that_no_graph_shows_is_found(images):
     model = seeded(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(maps))))
     assert [call.name for call in graph_outline(model).record.calls][0] == "outer"
     assert np.abs(gradient(model, images, 1, layer_name="outer/hidden")).max() > 0
-    with pytest.raises(ValueError, match="no layer 'other'"):
+    with pytest.raises(ValueError, match="layer_name='other'"):
         gradient(model, images, 1, layer_name="other")
 
 

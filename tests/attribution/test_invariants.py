@@ -313,7 +313,7 @@ def test_a_model_that_was_explained_can_be_freed(method, images):
         ({"class_index": [0, 1]}, "each of the 5 pictures"),
         ({"class_index": 1.5}, "got 1.5"),
         ({"class_index": True}, "got True"),
-        ({"layer_name": "secnod"}, "no layer 'secnod'.*second"),
+        ({"layer_name": "secnod"}, "layer_name='secnod'.*second"),
         ({"output_index": 1}, "1 output.*got 1"),
         ({"batch_size": 0}, "batch_size.*got 0"),
         ({"images": np.zeros(SIZE, "float32")}, r"got shape \(12, 10, 3\)"),

@@ -217,7 +217,7 @@ class TestBadInput:
             ({"shard_size": -3}, "shard_size must be .*got -3"),
             ({"dtype": "int8"}, "dtype must be one of .*got 'int8'"),
             ({"preprocess": 3}, "preprocess must be a function or None, got 3"),
-            ({"layer_name": "map"}, "no layer 'map'; it has maps"),
+            ({"layer_name": "map"}, "layer_name='map'. Choose from 'maps'"),
         ],
     )
     def test_arguments(self, model, dataset, out, options, message):

@@ -166,7 +166,7 @@ def test_bad_filters_are_refused(sorter, filters, message):
 
 def test_bad_input_is_refused(sorter):
     model, images, labels = sorter
-    with pytest.raises(ValueError, match="no layer 'convolution'"):
+    with pytest.raises(ValueError, match="layer_name='convolution'"):
         ablation(model, "convolution", images, labels, [0])
     with pytest.raises(ValueError, match="50 images and 49 labels"):
         ablation(model, "conv", images, labels[:-1], [0])

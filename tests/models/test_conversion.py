@@ -394,7 +394,7 @@ def test_weights_of_an_interpretable_model_are_converted_again(rng):
     [
         ("dense", "expected an output"),
         ("images", "is an input"),
-        ("nowhere", "no layer of that name"),
+        ("nowhere", "layer_name='nowhere'"),
     ],
 )
 def test_layers_that_cannot_be_converted_are_refused(layer_name, reason):
@@ -438,7 +438,7 @@ def test_name_that_two_inner_models_have_wants_a_path(rng):
 
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, inner("upper")(inner("lower")(inputs)))
-    with pytest.raises(ValueError, match="lower/conv, upper/conv"):
+    with pytest.raises(ValueError, match="2 layers have.*'lower/conv', 'upper/conv'"):
         to_interpretable(model, "conv")
     converted = to_interpretable(model, "upper/conv", add_layer=False)
     assert len(converted.get_layer("upper").layers) == 3

@@ -270,7 +270,7 @@ def test_layers_by_path():
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("fc9", "Its layers are .*'fc6'"),
+        ("fc9", "layer_name='fc9'.*'fc6'"),
         ("relu1", r"output \(batch, features\).*'fc6'"),
         ("relu3", r"output \(batch, features\).*'fc6'"),
     ],
@@ -329,7 +329,7 @@ def test_the_pooling_of_a_branch_is_left_out():
 
 
 def test_a_missing_target_lists_the_layers(performer):
-    with pytest.raises(ValueError, match="'conv9'.*'conv1', 'relu1', 'conv2'"):
+    with pytest.raises(ValueError, match="'conv9'.*'conv1', 'conv2'"):
         planned(performer(), "conv9")
 
 

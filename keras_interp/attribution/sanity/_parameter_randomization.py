@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_interp._network.layer_names import flattened_layers
 from keras_interp.attribution._image_copies import fix_targets
 from keras_interp.attribution.call_record import CallRecord
 from keras_interp.attribution.explained_model import ExplainedModel
@@ -254,7 +255,7 @@ def weighted_layers(record: CallRecord) -> list[WeightedLayer]:
         layer = call.operation()
         if not isinstance(layer, keras.layers.Layer):
             continue
-        inner = layer._flatten_layers(include_self=False)
+        inner = flattened_layers(layer, include_self=False)
         of_others = {id(v) for part in inner for v in part.variables}
         own = [
             variable

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_interp._network.layer_paths import layer_paths, match_path
+from keras_interp._network.layer_names import find_layer
 
 
 def feature_network(model: Any, layer_name: str | None) -> keras.Model:
@@ -33,14 +33,13 @@ def feature_network(model: Any, layer_name: str | None) -> keras.Model:
                 "layer_name needs a functional or Sequential model; wrap yours: "
                 "x = keras.Input(shape); keras.Model(x, model(x))"
             )
-        paths = layer_paths(model)
-        path = match_path(layer_name, paths)
-        if len(path) > 1:
+        place = find_layer(model, layer_name)
+        if len(place.models) > 1:
             raise ValueError(
-                f"layer {layer_name!r} lies inside the model {path[0]!r}: pass that "
-                f"model, or a model that ends there"
+                f"layer {layer_name!r} lies inside the model {place.names[0]!r}: pass "
+                f"that model, or a model that ends there"
             )
-        model = keras.Model(model.inputs, paths[path].output)
+        model = keras.Model(model.inputs, place.layer.output)
     for what in ("inputs", "outputs"):
         # A class of its own does not tell; then its first answer is looked at.
         tensors = getattr(model, what, None) or [None]

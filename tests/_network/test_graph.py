@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_interp._network.graph_search import finishing_operation
+from keras_interp._network.graph import finishing_operation
 
 
 def chain(*layers):
