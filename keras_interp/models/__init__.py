@@ -9,9 +9,11 @@ from keras_interp.models.backbones import (
     SqueezeNet,
 )
 from keras_interp.models.conversion import to_interpretable
-from keras_interp.models.encoding import Encoding
-from keras_interp.models.explainer import Explainer
-from keras_interp.models.explainer_settings import EXPLAINER_PAPER_SETTINGS
+from keras_interp.models.explainer import (
+    EXPLAINER_PAPER_SETTINGS,
+    Encoding,
+    Explainer,
+)
 from keras_interp.models.interpretable_model import InterpretableModel
 from keras_interp.models.interpretable_sequential import InterpretableSequential
 from keras_interp.models.local_response_normalization import (

@@ -41,7 +41,7 @@ def test_backend_tensors_and_lists_are_taken(rng):
 
 
 def test_wrong_input_is_refused():
-    with pytest.raises(ValueError, match="'squeezenet'.*got 'resnet'"):
+    with pytest.raises(ValueError, match="'squeezenet'.*Received: backbone='resnet'"):
         preprocess_input(np.zeros((1, 4, 4, 3)), backbone="resnet")
     with pytest.raises(ValueError, match=r"Received: images of shape \(3, 4, 4\)"):
         preprocess_input(np.zeros((3, 4, 4)))

@@ -3,48 +3,72 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_interp.layers.label_scope import (
-    current_label_scope,
-    label_scope,
-    no_label_scope,
-)
-from keras_interp.layers.reconstruction_loss import ReconstructionLoss
 from keras_interp.layers.track_mixture import TrackMixture
-from keras_interp.models.encoding import Encoding
-from keras_interp.models.explainer_network import (
+from keras_interp.models.explainer._features import computed_features, is_features
+from keras_interp.models.explainer._initial_weights import set_initial_weights
+from keras_interp.models.explainer._network import (
     build_network,
     feature_network,
     output_activation,
     top_network,
 )
-from keras_interp.models.explainer_settings import SETTINGS, check_settings
-from keras_interp.models.explainer_weights import set_initial_weights
-from keras_interp.models.performer_features import (
-    PerformerFeatures,
-    cached_features,
-    computed_features,
-    first_pictures,
-    is_features,
-)
-from keras_interp.models.performer_plan import plan_performer
-from keras_interp.models.performer_reader import PerformerReader
+from keras_interp.models.explainer._plan import plan_performer
+from keras_interp.models.explainer._settings import SETTINGS, check_settings
+from keras_interp.models.explainer._training import DistilledModel, log_means
 
 if TYPE_CHECKING:
     from keras_interp.attribution import PartContributions
 
-LEARNING_RATE = 3e-4
+
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """Maps and track contributions of an explainer on images.
+
+    Attributes:
+        part_maps: float `(N, h, w, filters)`, conv-interp-2 after the ReLU and before
+            the mask.
+        interpretable: float `(N, ..., filters)`, what the interpretable track adds to
+            the encoded features.
+        ordinary: float `(N, ..., filters)`, what the ordinary track adds to them.
+        interpretable_filters: How many leading filters are interpretable; the others
+            pass the interpretable track without mask and filter loss.
+    """
+
+    part_maps: np.ndarray
+    interpretable: np.ndarray
+    ordinary: np.ndarray
+    interpretable_filters: int
+
+    @property
+    def masked_share(self) -> float:
+        """Share of the encoded activation that comes through masked filters.
+
+        The ratio p counts the whole interpretable track; this is what is left of it
+        without the filters that have no mask.
+        """
+        masked = self.interpretable[..., : self.interpretable_filters].sum()
+        whole = self.interpretable.sum() + self.ordinary.sum()
+        return float(masked / whole) if whole > 0 else float("nan")
+
+    @property
+    def dead_filters(self) -> float:
+        """Share of the interpretable filters that fire on no image."""
+        maps = self.part_maps[..., : self.interpretable_filters]
+        if not maps.shape[-1]:
+            return float("nan")
+        return float((maps.max(axis=(0, 1, 2)) <= 0).mean())
 
 
 @keras.saving.register_keras_serializable(package="keras_interp")
-class Explainer(PerformerReader):
+class Explainer(DistilledModel):
     """Explains the feature maps of a trained network by object parts.
 
     Attached to one layer of the performer, the explainer learns without labels to
@@ -52,7 +76,7 @@ class Explainer(PerformerReader):
     and textures (an ordinary convolution), and to rebuild from both the features of the
     performer's dense layers. The performer itself is only read.
 
-    Called on pictures it gives the performer's output as computed from the rebuilt
+    Called on images it gives the performer's output as computed from the rebuilt
     features, so that `evaluate`, `keras_interp.attribution` and
     `keras_interp.report` work on it as on any classifier.
 
@@ -82,19 +106,27 @@ class Explainer(PerformerReader):
             (default) the rebuilt features come nearest to the performer's, but the
             unmasked half of the track makes most of the score. With 1, the paper's,
             parts make most of it; give `filter_loss_weight=0.5` then.
-        beta: As for `InterpretableConv`.
-        norm: As for `InterpretableConv`.
-        peak: As for `InterpretableConv`.
-        filter_loss: As for `InterpretableConv`; the categories are the performer's own
-            decisions. None trains without a filter loss.
+        beta: Slope of the part templates. Defaults to 4.
+        norm: Distance in the templates: `"l1"` (default), the paper's, or `"l2"`, round
+            templates.
+        peak: Where a mask is centred: `"argmax"` (default), the strongest cell, or
+            `"centroid"`, the mean place of the activations.
+        filter_loss: `"posterior"` (default), `"exact"`, `"running"`, `"approx"` or
+            `"authors"`, as `keras_interp.layers.InterpretableMask` describes them; the
+            categories are the performer's own decisions. None trains without a filter
+            loss.
         filter_loss_weight: Weight of each layer's filter loss. Defaults to 0.1.
-        scale: As for `InterpretableConv`.
-        weight_schedule: As for `InterpretableConv`.
-        targets: As for `InterpretableConv`: `"response"`, the pictures that a filter
-            answers strongly, or `"labels"`, those that the performer takes for the
-            filter's category. None (default) takes `"response"` where the filter loss
-            allows it: filters that may speak up for every category lose less of what
-            the performer says.
+        scale: `"peak"` (default): the filter loss divides activations by each filter's
+            running mean peak and is a mean over filters. `"paper"`: raw activations,
+            the paper's tau, and a sum over filters.
+        weight_schedule: `"constant"`, or `"inverse_epoch"`, which divides the weight of
+            the filter loss by the number of the epoch. None (default) takes the latter
+            with `scale="paper"`, the former otherwise.
+        targets: Which images a filter's part is looked for in: `"response"`, those that
+            the filter answers strongly, or `"labels"`, those that the performer takes
+            for the filter's category. None (default) takes `"response"` with
+            `filter_loss="posterior"`, the one that allows it: filters that may fire for
+            every category lose less of what the performer says.
         filter_loss_balance: None (default) keeps `filter_loss_weight`. A number sets
             the weight in each epoch N so that the filter loss pulls at the maps
             `filter_loss_balance / N` times as hard as the reconstruction; the paper's
@@ -109,10 +141,13 @@ class Explainer(PerformerReader):
             and conv-ordinary as the performer's convolution. `"paper"`: both random,
             with which conv-interp-2 may die.
         norm_momentum: Of the norm layers' running mean. Defaults to 0.9.
-        norm_floor: As for `MagnitudeNorm`. Defaults to 0.1.
-        restore: Gives the encoded features the size that the copied decoder is used to:
-            `"scalar"` (default), `"channel"`, or None as in the paper. See
-            `TrackMixture`.
+        norm_floor: Smallest magnitude that the norm layers divide a channel by, as a
+            share of the mean magnitude of all channels. Defaults to 0.1: without it a
+            channel that dies in training is blown up without bound.
+        restore: What gives the encoded features the size that the copied decoder is
+            used to: `"channel"`, the magnitude of each ordinary channel on the first
+            training batch; `"scalar"` (default), the mean of these; or None, nothing,
+            as in the paper.
         objective: `"reconstruction"` (default), or `"classification"` for the paper's
             baseline Explainer+cls, which learns from labels in place of features.
         name: Name of the model.
@@ -165,16 +200,16 @@ class Explainer(PerformerReader):
         plan = plan_performer(performer, target_layer, rebuilt_layers)
         read = feature_network(plan)
         top = top_network(plan)
-        pictures = keras.Input(
+        images = keras.Input(
             batch_shape=plan.graph.inputs[0].shape,
             dtype=plan.graph.inputs[0].dtype,
             name="images",
         )
-        network = build_network(plan, keras.tree.flatten(read(pictures)), settings)
+        network = build_network(plan, keras.tree.flatten(read(images)), settings)
         vector = network.rebuilt[-1]
         outputs = vector if top is None else top(vector)
-        super().__init__(pictures, outputs, name=name or f"{performer.name}_explainer")
-        # Besides pictures it takes features that were computed before.
+        super().__init__(images, outputs, name=name or f"{performer.name}_explainer")
+        # Besides images it takes features that were computed before.
         self.input_spec = None
         self.performer = performer
         self.target_layer = plan.target.path
@@ -189,146 +224,9 @@ class Explainer(PerformerReader):
             [network.part_maps, *network.tracks, network.encoded],
             name="encode",
         )
-        self._trackers = _trackers(self._decode)
+        self._trackers = log_means(self._decode)
         self._output_activation = output_activation(plan)
         set_initial_weights(self, plan, initialization)
-
-    # Calling and training ---------------------------------------------------------
-
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        # The performer's own filter losses, if it has any, hear of nothing.
-        with no_label_scope():
-            if is_features(inputs):
-                features = self._as_list(inputs)
-            else:
-                features = self._read(inputs, training=False)
-        if training:
-            features = keras.tree.map_structure(ops.stop_gradient, features)
-        vector = keras.tree.flatten(self._decode(features, training=training))[-1]
-        with no_label_scope():
-            return vector if self._top is None else self._top(vector, training=False)
-
-    def compute_output_spec(
-        self, inputs: Any, training: bool | None = None, mask: Any = None
-    ) -> Any:
-        if not is_features(inputs):
-            return super().compute_output_spec(inputs)
-        return keras.KerasTensor(self.output.shape, self.output.dtype)
-
-    def _as_list(self, features: PerformerFeatures) -> list[Any]:
-        missing = [name for name in self._feature_names() if name not in features]
-        if missing:
-            raise ValueError(
-                f"Expected features with the names {self._feature_names()}, as "
-                "`performer_features` of this explainer gives them. Missing: "
-                f"{missing}."
-            )
-        return [features[name] for name in self._feature_names()]
-
-    def _feature_names(self) -> list[str]:
-        rebuilt = [f"rebuilt_{number}" for number in range(len(self.rebuilt_layers))]
-        return ["target", *rebuilt, "category"]
-
-    def compile(self, optimizer: Any = None, loss: Any = None, **kwargs: Any) -> None:
-        """As for any Keras model, with an optimizer and a loss by default.
-
-        Args:
-            optimizer: Defaults to Adam with a learning rate of 3e-4.
-            loss: None (default) for distillation. The Explainer+cls baseline takes the
-                cross-entropy of the performer's output where none is given.
-            **kwargs: As for `keras.Model.compile`.
-        """
-        if optimizer is None:
-            optimizer = keras.optimizers.Adam(LEARNING_RATE)
-        if loss is None and self.settings["objective"] == "classification":
-            one = self.output.shape[-1] == 1
-            losses = keras.losses
-            kind = (
-                losses.BinaryCrossentropy
-                if one
-                else losses.SparseCategoricalCrossentropy
-            )
-            loss = kind(from_logits=self._output_activation == "linear")
-        super().compile(optimizer, loss, **kwargs)
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        *,
-        cache_features: bool = False,
-        cache_folder: str | Path | None = None,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Distils the performer into the explainer.
-
-        Args:
-            x: Pictures that the performer takes: an array, `tf.data`, a `PyDataset`;
-                or what `performer_features` gave.
-            y: Labels, for Explainer+cls or compiled metrics; distillation needs none.
-            cache_features: Whether the performer is run once over the pictures before
-                training, and its features kept: in memory up to 2 GiB, above that in
-                files. For pictures that do not change between epochs.
-            cache_folder: Folder for these files; None takes a temporary one, which is
-                removed afterwards.
-            **kwargs: As for `keras.Model.fit`.
-
-        Returns:
-            Keras `History`. The log has the ratio p as `interpretable_ratio` and for
-            each rebuilt layer the share of its features that is missing.
-        """
-        if not cache_features or is_features(x):
-            return self._fit(x, y, kwargs)
-        with cached_features(
-            self._read,
-            self._feature_names(),
-            x,
-            y,
-            folder=cache_folder,
-            batch_size=kwargs.pop("batch_size", None),
-            shuffle=kwargs.pop("shuffle", True),
-        ) as (features, labels, told):
-            return self._fit(features, labels, {**kwargs, **told})
-
-    def _fit(self, x: Any, y: Any, kwargs: dict[str, Any]) -> keras.callbacks.History:
-        ratio = self.settings["filter_loss_balance"]
-        if ratio is not None:
-            # Callbacks stand on the models.
-            from keras_interp.callbacks import FilterLossBalance
-
-            callbacks = list(kwargs.get("callbacks") or ())
-            kinds = [type(one) for one in callbacks]
-            if FilterLossBalance not in kinds:
-                callbacks.append(FilterLossBalance(ratio, first_pictures(x)))
-            kwargs = {**kwargs, "callbacks": callbacks}
-        return super().fit(x, y, **kwargs)
-
-    def decode(self, features: PerformerFeatures) -> list[Any]:
-        """Rebuilt vectors, one tensor a layer, from features of the performer.
-
-        Args:
-            features: As `performer_features` gives them.
-        """
-        return keras.tree.flatten(self._decode(self._as_list(features), training=False))
-
-    def train_step(self, *args: Any) -> Any:
-        with label_scope(None):
-            return super().train_step(*args)
-
-    def test_step(self, *args: Any) -> Any:
-        with label_scope(None):
-            return super().test_step(*args)
-
-    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
-        loss = super().compute_loss(*args, **kwargs)
-        scope = current_label_scope()
-        for layer, findings in (scope.findings if scope else {}).items():
-            if isinstance(findings, dict):
-                for name, value in findings.items():
-                    self._trackers[name].update_state(value)
-            else:
-                layer.record(findings)
-        return loss
 
     # What it says -----------------------------------------------------------------
 
@@ -341,17 +239,17 @@ class Explainer(PerformerReader):
     def performer_features(
         self, images: Any, batch_size: int = 32
     ) -> dict[str, np.ndarray]:
-        """What the explainer reads from the performer on pictures.
+        """What the explainer reads from the performer on images.
 
         Args:
-            images: Pictures that the performer takes.
-            batch_size: Pictures at a time.
+            images: Images that the performer takes.
+            batch_size: Images at a time.
 
         Returns:
-            `"target"`: maps `(pictures, height, width, channels)`; `"rebuilt_0"` and so
-            on: vectors `(pictures, features)`; `"category"`: the performer's decisions,
-            int32 `(pictures,)`. `fit`, `reconstruct` and a call take them in place of
-            pictures, those of other explainers of the same layer too.
+            `"target"`: maps `(images, height, width, channels)`; `"rebuilt_0"` and so
+            on: vectors `(images, features)`; `"category"`: the performer's decisions,
+            int32 `(images,)`. `fit`, `reconstruct` and a call take them in place of
+            images, those of other explainers of the same layer too.
         """
         if is_features(images):
             return images
@@ -361,11 +259,11 @@ class Explainer(PerformerReader):
         """Features of the performer's upper layers, rebuilt from parts and textures.
 
         Args:
-            images: Pictures that the performer takes, or `performer_features` of them.
-            batch_size: Pictures at a time.
+            images: Images that the performer takes, or `performer_features` of them.
+            batch_size: Images at a time.
 
         Returns:
-            Path of each rebuilt layer to float32 `(pictures, features)`.
+            Path of each rebuilt layer to float32 `(images, features)`.
         """
         parts = [
             [np.asarray(ops.convert_to_numpy(v), "float32") for v in vectors]
@@ -380,8 +278,8 @@ class Explainer(PerformerReader):
         """Maps of the interpretable filters, and what each track contributes.
 
         Args:
-            images: Pictures that the performer takes, or `performer_features` of them.
-            batch_size: Pictures at a time.
+            images: Images that the performer takes, or `performer_features` of them.
+            batch_size: Images at a time.
 
         Returns:
             `Encoding`.
@@ -400,7 +298,7 @@ class Explainer(PerformerReader):
         given = images if is_features(images) else {"images": images}
         count = len(next(iter(given.values())))
         if count == 0:
-            raise ValueError("Expected at least one picture. Received none.")
+            raise ValueError("Expected at least one image. Received none.")
         for start in range(0, count, size):
             batch = {k: v[start : start + size] for k, v in given.items()}
             if not is_features(images):
@@ -416,18 +314,19 @@ class Explainer(PerformerReader):
     def part_contributions(
         self, images: Any, dataset: Any, class_index: Any = None, **kwargs: Any
     ) -> PartContributions:
-        """What each object part contributes to the class score of each picture.
+        """What each object part contributes to the class score of each image.
 
         The filters of conv-interp-2 are named by the landmark that their peaks stay
         nearest to on `dataset`; the contribution of a filter is the sum over its map of
         activation times gradient of the rebuilt score.
 
         Args:
-            images: Pictures that the performer takes.
+            images: Images that the performer takes.
             dataset: `PartsDataset` whose landmarks name the filters.
             class_index: Class whose score is explained; None (default) takes the one
-                that the explainer predicts for each picture.
-            **kwargs: As for `keras_interp.attribution.part_contributions`.
+                that the explainer predicts for each image.
+            **kwargs: Other arguments of `keras_interp.attribution.part_contributions`:
+                `preprocess`, `inputs`, `field` and `batch_size`.
 
         Returns:
             `keras_interp.attribution.PartContributions`.
@@ -435,10 +334,6 @@ class Explainer(PerformerReader):
         from keras_interp.attribution import part_contributions
 
         return part_contributions(self, images, dataset, class_index, **kwargs)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     # Saving -----------------------------------------------------------------------
 
@@ -464,11 +359,3 @@ class Explainer(PerformerReader):
             config.pop("performer"), custom_objects=custom_objects
         )
         return cls(performer, config.pop("target_layer"), **config)
-
-
-def _trackers(decode: keras.Model) -> dict[str, keras.metrics.Mean]:
-    """A running mean for each figure that the log shows."""
-    names = [
-        layer.name for layer in decode.layers if isinstance(layer, ReconstructionLoss)
-    ]
-    return {name: keras.metrics.Mean(name) for name in ["interpretable_ratio", *names]}

@@ -24,21 +24,21 @@ MOST_BYTES_IN_MEMORY = 2 * 1024**3
 
 
 def is_features(inputs: Any) -> bool:
-    """Whether inputs are features of a performer, and not its pictures."""
+    """Whether inputs are features of a performer, and not its images."""
     return isinstance(inputs, dict) and "target" in inputs and "rebuilt_0" in inputs
 
 
 def computed_features(
     network: keras.Model, names: Sequence[str], images: Any, batch_size: int
 ) -> PerformerFeatures:
-    """All features of pictures that fit into memory."""
+    """All features of images that fit into memory."""
     batches = ((batch, None) for batch in _chunks(images, batch_size))
     arrays, _ = _collected(network, names, batches, None)
     return arrays
 
 
-def first_pictures(images: Any, most: int = 64) -> Any:
-    """The first pictures, or features, of whatever `fit` is given."""
+def first_images(images: Any, most: int = 64) -> Any:
+    """The first images, or features, of whatever `fit` is given."""
     if isinstance(images, FeatureBatches):
         images = images.features
     if is_features(images):
@@ -47,14 +47,14 @@ def first_pictures(images: Any, most: int = 64) -> Any:
         return images[:most]
     if hasattr(images, "__next__"):
         raise ValueError(
-            "Expected pictures that can be looked at before training. Received: an "
-            "iterator. Give a sample of pictures as "
+            "Expected images that can be looked at before training. Received: an "
+            "iterator. Give a sample of images as "
             "callbacks=[keras_interp.callbacks.FilterLossBalance(ratio, sample)]."
         )
     found: list[np.ndarray] = []
-    for (pictures, _), _ in _elements(images):
-        found.append(ops.convert_to_numpy(pictures))
-        if sum(len(batch) for batch in found) >= most:
+    for (batch, _), _ in _elements(images):
+        found.append(ops.convert_to_numpy(batch))
+        if sum(map(len, found)) >= most:
             break
     return np.concatenate(found)[:most]
 
@@ -76,15 +76,15 @@ def cached_features(
     goes to files from which training reads batch by batch.
 
     Args:
-        network: From pictures to features.
+        network: From images to features.
         names: Of the features.
-        images: Array of pictures, or an iterable data set of batches.
+        images: Array of images, or an iterable data set of batches.
         labels: Array, or None.
         folder: Folder for the files; None takes a temporary one. Files are removed at
             the end.
-        batch_size: Pictures at a time, here and in training. None takes 32, or as many
+        batch_size: Images at a time, here and in training. None takes 32, or as many
             as the first batch of a data set has.
-        shuffle: Whether training takes the pictures in a new order each epoch.
+        shuffle: Whether training takes the images in a new order each epoch.
     """
     with tempfile.TemporaryDirectory(
         prefix="performer_features_", dir=_made(folder)
@@ -108,7 +108,7 @@ class FeatureBatches(keras.utils.PyDataset):
     Args:
         features: Arrays of one length.
         labels: Array of the same length, or None.
-        batch_size: Pictures of a batch.
+        batch_size: Images of a batch.
         shuffle: Whether each epoch has an order of its own.
     """
 
@@ -152,7 +152,7 @@ def _made(folder: str | Path | None) -> str | None:
 
 def _chunks(images: Any, size: int) -> Iterator[Any]:
     if len(images) == 0:
-        raise ValueError("Expected at least one picture. Received none.")
+        raise ValueError("Expected at least one image. Received none.")
     for start in range(0, len(images), size):
         yield images[start : start + size]
 
@@ -161,8 +161,8 @@ def _batches(images: Any, labels: Any, size: int) -> Iterator[tuple[Any, Any]]:
     if hasattr(images, "shape"):
         if labels is not None and len(labels) != len(images):
             raise ValueError(
-                f"Expected as many labels as pictures. Received: {len(images)} "
-                f"pictures and {len(labels)} labels."
+                f"Expected as many labels as images. Received: {len(images)} "
+                f"images and {len(labels)} labels."
             )
         for start in range(0, len(images), size):
             rows = slice(start, start + size)
@@ -171,26 +171,26 @@ def _batches(images: Any, labels: Any, size: int) -> Iterator[tuple[Any, Any]]:
     _check_finite(images)
     if labels is not None:
         raise ValueError(
-            "Expected the labels in the data set, as (pictures, labels) batches. "
+            "Expected the labels in the data set, as (images, labels) batches. "
             f"Received: a {type(images).__name__} and labels beside it."
         )
-    for (pictures, batch_labels), weights in _elements(images):
+    for (batch, batch_labels), weights in _elements(images):
         if weights is not None:
             raise ValueError(
-                "Expected a data set of pictures, or of pictures and labels. Received "
+                "Expected a data set of images, or of images and labels. Received "
                 "one with sample weights: train with cache_features=False."
             )
-        yield pictures, batch_labels
+        yield batch, batch_labels
 
 
 def _elements(images: Any) -> Iterator[tuple[tuple[Any, Any], Any]]:
-    """Batches of a data set: pictures and labels, and their weights."""
+    """Batches of a data set: images and labels, and their weights."""
     # A PyDataset has a length and can be asked for ever.
     count = len(images) if isinstance(images, keras.utils.PyDataset) else None
     source = (images[i] for i in range(count)) if count is not None else images
     for batch in source:
-        pictures, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        yield (pictures, labels), weights
+        taken, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        yield (taken, labels), weights
 
 
 def _check_finite(images: Any) -> None:
@@ -216,9 +216,9 @@ def _collected(
     files: dict[str, Any] = {}
     held = 0
     try:
-        for pictures, batch_labels in batches:
+        for batch, batch_labels in batches:
             # A data set may give tensors of another backend.
-            found = network.predict_on_batch(_array(pictures))
+            found = network.predict_on_batch(_array(batch))
             for name, value in zip(names, found, strict=True):
                 parts[name].append(_storable(value))
                 held += parts[name][-1].nbytes
@@ -229,7 +229,7 @@ def _collected(
                 _append(files, parts, folder)
                 held = 0
         if not files and not parts["target"]:
-            raise ValueError("Expected at least one picture. Received none.")
+            raise ValueError("Expected at least one image. Received none.")
         if files:
             _append(files, parts, folder)
     finally:

@@ -3,8 +3,8 @@ import pytest
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.models.explainer_network import decision_threshold, output_activation
-from keras_interp.models.performer_plan import plan_performer
+from keras_interp.models.explainer._network import decision_threshold, output_activation
+from keras_interp.models.explainer._plan import plan_performer
 
 LAYERS = keras.layers
 SIZE = (16, 16, 3)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_interp._network.opened_graph import OpenedCall
-from keras_interp.models.performer_plan import PerformerPlan
+from keras_interp.models.explainer._plan import PerformerPlan
 
 # Noise on the identity kernel, as a share of the usual initialisation: filters that
 # start alike must be able to part.

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.models import performer_features
+from keras_interp.models.explainer import _features
 
 LAYERS = keras.layers
 Explainer = ki.models.Explainer
@@ -135,7 +135,7 @@ def test_cached_training_is_the_same(
     make, scenes, from_array, on_disk, monkeypatch, tmp_path
 ):
     if on_disk:
-        monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 10_000)
+        monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 10_000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     explainer, watch = make(), Watch(tmp_path)
     fit(explainer, scenes, cache_features=True, callbacks=[watch])
@@ -149,7 +149,7 @@ def test_cached_training_is_the_same(
 def test_the_balance_is_found_on_the_same_pictures(make, scenes, monkeypatch):
     expected = make(filter_loss_balance=2 / 3)
     fit(expected, scenes)
-    monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 10_000)
+    monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 10_000)
     for given, cached in ((scenes, True), (data_set(scenes), False)):
         explainer = make(filter_loss_balance=2 / 3)
         fit(explainer, given, cache_features=cached)
@@ -157,7 +157,7 @@ def test_the_balance_is_found_on_the_same_pictures(make, scenes, monkeypatch):
 
 
 def test_the_folder_of_the_caller(make, scenes, monkeypatch, tmp_path):
-    monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 10_000)
+    monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 10_000)
     folder = tmp_path / "a" / "b"
     explainer, watch = make(), Watch(folder)
     (tmp_path / "kept.txt").write_text("kept")
@@ -168,7 +168,7 @@ def test_the_folder_of_the_caller(make, scenes, monkeypatch, tmp_path):
 
 
 def test_an_interrupted_training_leaves_no_files(make, scenes, monkeypatch, tmp_path):
-    monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 10_000)
+    monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 10_000)
     watch = Watch(tmp_path, stop_at=1)
     with pytest.raises(KeyboardInterrupt):
         fit(
@@ -184,13 +184,13 @@ def test_an_interrupted_training_leaves_no_files(make, scenes, monkeypatch, tmp_
 
 
 def test_shuffled_files_train_too(make, scenes, monkeypatch):
-    monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 10_000)
+    monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 10_000)
     explainer = make(objective="classification", metrics=["accuracy"])
     log = fit(explainer, scenes, LABELS, cache_features=True, shuffle=True, epochs=3)
     assert np.isfinite(log["loss"]).all()
     # Labels stay with their pictures.
     features = explainer.performer_features(scenes)
-    source = performer_features.FeatureBatches(features, LABELS, 4, True)
+    source = _features.FeatureBatches(features, LABELS, 4, True)
     for index in range(4):
         batch, labels = source[index]
         for place, label in zip(batch["target"], labels, strict=True):

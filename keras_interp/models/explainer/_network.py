@@ -16,7 +16,7 @@ from keras_interp.layers.interpretable_mask import InterpretableMask
 from keras_interp.layers.magnitude_restore import MagnitudeRestore
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
 from keras_interp.layers.track_mixture import TrackMixture
-from keras_interp.models.performer_plan import PerformerPlan, has_weights
+from keras_interp.models.explainer._plan import PerformerPlan, has_weights
 
 KERNEL_SIZE = 3
 PROBABILITIES = ("sigmoid", "softmax")
@@ -44,7 +44,7 @@ class ExplainerNetwork:
 
 
 def feature_network(plan: PerformerPlan) -> keras.Model:
-    """From pictures to the target layer's maps, vectors to rebuild and categories.
+    """From images to the target layer's maps, vectors to rebuild and categories.
 
     The category is the performer's own decision: distillation needs no label.
     """
@@ -142,7 +142,7 @@ def build_network(
         restore=None if plan.rebuilds_pooled_maps else settings["restore"],
         name="tracks",
     )
-    # Pictures of the only category trigger interpretable filters much more strongly
+    # Images of the only category trigger interpretable filters much more strongly
     # than others ("Optimization of filter losses").
     weights = category if width == 1 else None
     encoded = mixture(

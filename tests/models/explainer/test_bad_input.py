@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.models import performer_features
+from keras_interp.models.explainer import _features
 
 LAYERS = keras.layers
 Explainer = ki.models.Explainer
@@ -131,14 +131,14 @@ def test_no_pictures(performer, scenes, empty):
         features = explainer.performer_features(scenes)
         given = {name: values[:0] for name, values in features.items()}
     else:
-        with pytest.raises(ValueError, match="at least one picture"):
+        with pytest.raises(ValueError, match="at least one image"):
             explainer.performer_features(given)
     for ask in (explainer.reconstruct, explainer.encode):
-        with pytest.raises(ValueError, match="at least one picture"):
+        with pytest.raises(ValueError, match="at least one image"):
             ask(given)
     explainer.compile()
     if empty == []:
-        with pytest.raises(ValueError, match="at least one picture"):
+        with pytest.raises(ValueError, match="at least one image"):
             explainer.fit(given, cache_features=True, verbose=0)
 
 
@@ -160,7 +160,7 @@ def test_features_of_another_layer(performer, scenes):
 def test_as_many_labels_as_pictures(performer, scenes):
     explainer = Explainer(performer(), "relu2", objective="classification")
     explainer.compile()
-    with pytest.raises(ValueError, match="16 pictures and 3 labels"):
+    with pytest.raises(ValueError, match="16 images and 3 labels"):
         explainer.fit(scenes, np.arange(3), cache_features=True, verbose=0)
 
 
@@ -180,9 +180,9 @@ def test_data_that_cannot_be_cached(performer, scenes):
 def test_a_disk_that_is_full(performer, scenes, monkeypatch, tmp_path):
     explainer = Explainer(performer(), "relu2")
     explainer.compile()
-    monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 10_000)
-    usage = performer_features.shutil.disk_usage(tmp_path)._replace(free=20_000)
-    monkeypatch.setattr(performer_features.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 10_000)
+    usage = _features.shutil.disk_usage(tmp_path)._replace(free=20_000)
+    monkeypatch.setattr(_features.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(OSError, match="only 0 MiB are free.*cache_folder"):
         explainer.fit(scenes, cache_features=True, cache_folder=tmp_path, verbose=0)
     assert list(tmp_path.iterdir()) == []

@@ -2,12 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_interp.models import performer_features
-from keras_interp.models.performer_features import (
+from keras_interp.models.explainer import _features
+from keras_interp.models.explainer._features import (
     FeatureBatches,
     cached_features,
     computed_features,
-    first_pictures,
+    first_images,
     is_features,
 )
 
@@ -54,7 +54,7 @@ def expected(pictures):
 
 @pytest.fixture
 def in_files(monkeypatch):
-    monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 1000)
+    monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 1000)
 
 
 def assert_same(found, expected):
@@ -100,7 +100,7 @@ def test_what_counts_as_features(expected, pictures):
 @pytest.mark.parametrize("kind", ["array", "PyDataset", "generator", "tensorflow"])
 def test_cached(pictures, expected, labels, on_disk, kind, monkeypatch):
     if on_disk:
-        monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 1000)
+        monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 1000)
     arrays = (pictures,) if labels is None else (pictures, labels)
     given, told_labels = pictures, labels
     if kind == "PyDataset":
@@ -168,7 +168,7 @@ def test_the_folder(pictures, in_files, tmp_path):
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_failure_leaves_no_files(pictures, on_disk, monkeypatch, tmp_path):
     if on_disk:
-        monkeypatch.setattr(performer_features, "MOST_BYTES_IN_MEMORY", 1000)
+        monkeypatch.setattr(_features, "MOST_BYTES_IN_MEMORY", 1000)
     network = Network()
     predict = network.predict_on_batch
 
@@ -187,13 +187,13 @@ def test_a_failure_leaves_no_files(pictures, on_disk, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("given", [np.zeros((0, 4, 4, 3)), Batches(np.zeros((0, 4)))])
 def test_nothing_to_cache(given):
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         with cached_features(Network(), NAMES, given, None, **KEYWORDS):
             pass
 
 
 def test_other_numbers_of_labels(pictures):
-    with pytest.raises(ValueError, match="10 pictures and 9 labels"):
+    with pytest.raises(ValueError, match="10 images and 9 labels"):
         with cached_features(Network(), NAMES, pictures, np.arange(9), **KEYWORDS):
             pass
 
@@ -241,23 +241,23 @@ def test_shuffled_batches(expected):
 
 
 def test_first_pictures(pictures, expected):
-    np.testing.assert_array_equal(first_pictures(pictures, 4), pictures[:4])
-    np.testing.assert_array_equal(first_pictures(pictures), pictures)
-    assert_same(first_pictures(expected, 4), {k: v[:4] for k, v in expected.items()})
+    np.testing.assert_array_equal(first_images(pictures, 4), pictures[:4])
+    np.testing.assert_array_equal(first_images(pictures), pictures)
+    assert_same(first_images(expected, 4), {k: v[:4] for k, v in expected.items()})
     for batches in (Batches(pictures), Batches(pictures, np.arange(10))):
-        np.testing.assert_array_equal(first_pictures(batches, 4), pictures[:4])
-        np.testing.assert_array_equal(first_pictures(batches, 99), pictures)
+        np.testing.assert_array_equal(first_images(batches, 4), pictures[:4])
+        np.testing.assert_array_equal(first_images(batches, 99), pictures)
     shuffled = FeatureBatches(expected, None, 4, shuffle=True)
-    assert_same(first_pictures(shuffled, 4), {k: v[:4] for k, v in expected.items()})
+    assert_same(first_images(shuffled, 4), {k: v[:4] for k, v in expected.items()})
     with pytest.raises(ValueError, match="Received: an iterator"):
-        first_pictures(iter([pictures]))
+        first_images(iter([pictures]))
 
 
 def test_first_pictures_of_a_data_set(pictures):
     tf = pytest.importorskip("tensorflow")
     data = tf.data.Dataset.from_tensor_slices(pictures).batch(3)
-    np.testing.assert_array_equal(first_pictures(data, 4), pictures[:4])
+    np.testing.assert_array_equal(first_images(data, 4), pictures[:4])
     pairs = tf.data.Dataset.from_tensor_slices((pictures, np.arange(10))).batch(3)
-    np.testing.assert_array_equal(first_pictures(pairs, 4), pictures[:4])
+    np.testing.assert_array_equal(first_images(pairs, 4), pictures[:4])
     # One that repeats for ever is read no further than needed.
-    np.testing.assert_array_equal(first_pictures(data.repeat(), 12)[10:], pictures[:2])
+    np.testing.assert_array_equal(first_images(data.repeat(), 12)[10:], pictures[:2])
