@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.explained_model import ExplainedModel, check_model
 from keras_interp.attribution._ascent import Ascent, ValueScale
-from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.explained_model import ExplainedModel, check_model
 
 
 def activation_maximization(

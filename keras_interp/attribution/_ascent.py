@@ -11,12 +11,12 @@ import numpy as np
 from keras import ops
 
 from keras_interp._backend import value_and_gradient
-from keras_interp._network.captured_call import CapturedCall
-from keras_interp.attribution._class_scores import class_scores
-from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.forward_pass import Forward
-from keras_interp.attribution.relu_rules import ReluRule
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.calls import CapturedCall
+from keras_interp._network.class_scores import class_scores
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.forward_pass import Forward
+from keras_interp.attribution._relu_rules import ReluRule
 
 # The pictures are blurred after every so many steps, but not after the last ones.
 BLUR_EVERY = 4

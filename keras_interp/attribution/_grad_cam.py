@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_interp._network.captured_call import CapturedCall
-from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.forward_pass import Forward
-from keras_interp.attribution.output_dependence import last_maps_behind
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.forward_pass import Forward, activation_and_gradient
+from keras_interp._network.output_dependence import last_maps_behind
 
 
 def grad_cam(
@@ -97,30 +96,3 @@ def _body_for(call: LayerCall) -> Callable[..., Any]:
         ]
 
     return body
-
-
-def activation_and_gradient(
-    forward: Forward, call: LayerCall, pictures: Any, targets: Any, *interceptors: Any
-) -> tuple[Any, Any]:
-    """What a layer puts out, and the gradient of the score with respect to it.
-
-    Args:
-        forward: the forward pass inside a compiled function.
-        call: of the layer.
-        pictures: tensor `(batch, height, width, channels)`.
-        targets: int32 tensor `(batch,)`.
-        *interceptors: that see the calls of the model.
-
-    Returns:
-        Two tensors of the shape and dtype of the layer's output.
-    """
-    sizes = (ops.shape(pictures)[0], *(call.shape or ())[1:])
-    zeros = ops.zeros(sizes, call.dtype)
-
-    def scores_of(added: Any) -> tuple[Any, Any]:
-        captured = CapturedCall(call.operation(), call.index, added)
-        scores, _ = forward.scores(pictures, targets, *interceptors, captured)
-        return scores, captured.output
-
-    slope, activation = forward.gradient(scores_of, zeros)
-    return activation, slope

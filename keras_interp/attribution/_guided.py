@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.forward_pass import Forward
-from keras_interp.attribution.relu_rules import ReluRule, check_rectifiers
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.forward_pass import Forward
+from keras_interp.attribution._relu_rules import ReluRule, check_rectifiers
 
 
 def guided_backprop(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_interp.attribution.explained_model import ExplainedModel, check_batch_size
-from keras_interp.attribution.forward_pass import Forward
+from keras_interp._network.explained_model import ExplainedModel, check_batch_size
+from keras_interp._network.forward_pass import Forward
 
 
 @dataclasses.dataclass(frozen=True)

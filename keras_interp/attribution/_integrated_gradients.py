@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.forward_pass import Forward
 from keras_interp.attribution._image_copies import (
     copy_plan,
     fix_targets,
@@ -14,8 +16,6 @@ from keras_interp.attribution._image_copies import (
     scores_and_fixed_targets,
     slopes_of_copies,
 )
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.forward_pass import Forward
 
 RULES = ("gauss_legendre", "trapezoid")
 

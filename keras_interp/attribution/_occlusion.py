@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.forward_pass import Forward
 from keras_interp.attribution._image_copies import (
     copy_plan,
     reference_pictures,
     scores_and_fixed_targets,
     scores_of_copies,
 )
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.forward_pass import Forward
 
 Size = int | tuple[int, int]
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from keras import ops
 
-from keras_interp.attribution._grad_cam import activation_and_gradient
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.forward_pass import Forward
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.forward_pass import Forward, activation_and_gradient
 from keras_interp.metrics import nearest_landmarks, positions_and_scores
 from keras_interp.receptive_field import ReceptiveField, receptive_field
 

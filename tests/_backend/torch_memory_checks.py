@@ -10,7 +10,7 @@ from keras.src.backend.torch import nn
 from keras.src.layers.convolutional.base_conv import BaseConv
 
 from keras_interp import _backend
-from keras_interp._network.interception import Interceptor, intercepting
+from keras_interp._network.calls import Interceptor, intercepting
 
 
 def check_size():

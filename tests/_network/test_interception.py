@@ -10,7 +10,7 @@ import pytest
 from keras import layers, ops
 from keras.src import backend as keras_backend
 
-from keras_interp._network.interception import (
+from keras_interp._network.calls import (
     Interceptor,
     intercepting,
     not_intercepting,

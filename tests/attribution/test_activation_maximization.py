@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import activation_maximization
-from keras_interp.attribution.explained_model import ExplainedModel
 
 from .hand_made import linear
 from .test_invariants import watched

@@ -8,13 +8,13 @@ import pytest
 from keras import layers
 
 import keras_interp as ki
+from keras_interp._network.call_record import Lifetimes
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import (
     contrastive_excitation_backprop,
     excitation_backprop,
 )
-from keras_interp.attribution.bottleneck_maps import default_maps
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.tensor_lifetimes import Lifetimes
+from keras_interp.attribution.excitation._default_layer import default_maps
 
 
 def chosen(model):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import (
     contrastive_excitation_backprop,
     excitation_backprop,
 )
 from keras_interp.attribution.excitation._backprop import winning_probability
-from keras_interp.attribution.explained_model import ExplainedModel
 
 from .excitation_reference import ReferenceNetwork
 from .tiny_models import CLASSES, SIZE, functional, pictures, seeded

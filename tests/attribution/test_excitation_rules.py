@@ -8,9 +8,9 @@ import pytest
 from keras import layers, ops
 
 import keras_interp as ki
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import excitation_backprop
 from keras_interp.attribution.excitation._backprop import winning_probability
-from keras_interp.attribution.explained_model import ExplainedModel
 
 from .tiny_models import CLASSES, SIZE, pictures, seeded
 

@@ -16,7 +16,7 @@ import pytest
 from keras import layers
 
 from keras_interp import attribution
-from keras_interp.attribution import kept_functions
+from keras_interp._network import model_state
 
 from .tiny_models import CLASSES, MODELS, SIZE, nested, pictures, seeded, sequential
 
@@ -339,7 +339,7 @@ def test_bad_input_is_refused_before_anything_is_computed(name, method, bad, wor
 
 
 def model_count():
-    return len(kept_functions._kept)
+    return len(model_state._kept)
 
 
 def takes_layer(name):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import parameter_randomization_report, saliency
-from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.sanity._map_similarity import (
     rank_correlation,
     structural_similarity,

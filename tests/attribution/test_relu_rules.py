@@ -8,8 +8,8 @@ import pytest
 from keras import layers, ops
 
 from keras_interp import attribution
-from keras_interp.attribution.explained_model import ExplainedModel, Forward
-from keras_interp.attribution.relu_rules import ReluRule
+from keras_interp._network.explained_model import ExplainedModel, Forward
+from keras_interp.attribution._relu_rules import ReluRule
 
 from .tiny_models import SIZE, SPELLINGS, seeded, spelled
 

@@ -9,17 +9,17 @@ import numpy as np
 from keras import ops
 
 from keras_interp._backend import value_and_gradient
-from keras_interp.attribution._class_scores import (
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.class_scores import (
     class_scores,
     filter_scores,
     number_of_classes,
 )
-from keras_interp.attribution.bottleneck_maps import default_maps
-from keras_interp.attribution.call_record import LayerCall
+from keras_interp._network.explained_model import ExplainedModel, Forward
+from keras_interp._network.output_dependence import last_maps_behind
+from keras_interp.attribution.excitation._default_layer import default_maps
 from keras_interp.attribution.excitation._rules import WEIGHTED
-from keras_interp.attribution.excitation_trace import ExcitationTrace
-from keras_interp.attribution.explained_model import ExplainedModel, Forward
-from keras_interp.attribution.output_dependence import last_maps_behind
+from keras_interp.attribution.excitation._trace import ExcitationTrace
 
 
 def excitation_backprop(

@@ -8,8 +8,7 @@ from typing import Any
 from keras import layers, ops
 
 from keras_interp._backend import vector_jacobian_product
-from keras_interp._network.interception import ACTIVATIONS
-from keras_interp.attribution.relu_rules import is_rectifier
+from keras_interp._network.calls import ACTIVATIONS, is_rectifier
 from keras_interp.layers import InterpretableMask, PartMask
 from keras_interp.models import LocalResponseNormalization
 

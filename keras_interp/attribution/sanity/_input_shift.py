@@ -10,13 +10,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution._image_copies import (
     reference_pictures,
     scores_and_fixed_targets,
 )
 from keras_interp.attribution._integrated_gradients import integrated_gradients
 from keras_interp.attribution._occlusion import occlusion
-from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.sanity._map_similarity import rank_correlation
 from keras_interp.attribution.sanity._methods import (
     Method,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_interp._network.call_record import CallRecord
 from keras_interp.attribution._grad_cam import grad_cam
 from keras_interp.attribution._gradients import (
     gradient,
@@ -17,13 +18,12 @@ from keras_interp.attribution._gradients import (
 from keras_interp.attribution._guided import deconvnet, guided_backprop
 from keras_interp.attribution._integrated_gradients import integrated_gradients
 from keras_interp.attribution._occlusion import occlusion
+from keras_interp.attribution._relu_rules import RECTIFIERS
 from keras_interp.attribution._smooth_grad import smooth_grad
-from keras_interp.attribution.call_record import CallRecord
 from keras_interp.attribution.excitation._backprop import (
     contrastive_excitation_backprop,
     excitation_backprop,
 )
-from keras_interp.attribution.relu_rules import RECTIFIERS
 
 # Takes a model, its inputs and a class for each picture; gives maps.
 Method = Callable[[Any, Any, Any], np.ndarray]

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_interp._network.call_record import CallRecord
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.layer_names import flattened_layers
 from keras_interp.attribution._image_copies import fix_targets
-from keras_interp.attribution.call_record import CallRecord
-from keras_interp.attribution.explained_model import ExplainedModel
 from keras_interp.attribution.sanity._map_similarity import (
     rank_correlation,
     structural_similarity,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from keras import layers
 
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.output_dependence import last_maps_behind
 from keras_interp.attribution import excitation_backprop, grad_cam
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.output_dependence import last_maps_behind
 
-from .tiny_models import (
+from ..attribution.tiny_models import (
     SIZE,
     residual,
     seeded,

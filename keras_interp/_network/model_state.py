@@ -8,8 +8,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from keras_interp._network.call_record import CallRecord
 from keras_interp._network.layer_names import flattened_layers
-from keras_interp.attribution.call_record import CallRecord
 
 # Held while something is traced or looked up.
 lock = threading.RLock()

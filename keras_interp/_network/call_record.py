@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_interp._network.interception import ACTIVATIONS, Interceptor
+from keras_interp._network.calls import ACTIVATIONS, Interceptor, is_rectifier
+from keras_interp._network.class_scores import FinalActivation
 from keras_interp._network.layer_names import LayerPath, match_path
-from keras_interp.attribution._class_scores import FinalActivation
-from keras_interp.attribution.relu_rules import is_rectifier
-from keras_interp.attribution.tensor_lifetimes import Lifetimes
 
 # TensorFlow computes these from a ReLU6, which is no ReLU of the model.
 MADE_OF_RELU6 = ("hard_sigmoid", "hard_silu", "hard_swish")
@@ -238,3 +237,62 @@ class Recorder(Interceptor):
         self._lifetimes.use(tensors, len(self.record.calls) + 1)
         self.record.bottlenecks.extend(self._lifetimes.bottlenecks())
         return tensors
+
+
+class Lifetimes:
+    """Notes when each tensor of a model is made and when it is last used.
+
+    Time is the number of calls that have ended.
+
+    Example:
+
+    ```python
+    lifetimes = Lifetimes()
+    lifetimes.use(args, time=0)
+    lifetimes.make(output, time=0)
+    lifetimes.bottlenecks(1)
+    ```
+    """
+
+    def __init__(self) -> None:
+        # By the identity of a tensor; the tensor itself keeps the identity taken.
+        self._tensors: dict[int, Any] = {}
+        self._made: dict[int, int] = {}
+        self._used: dict[int, int] = {}
+        self._outputs: list[set[int]] = []
+
+    def use(self, structure: Any, time: int) -> None:
+        """The tensors of a structure go into a call."""
+        for tensor in _tensors_in(structure):
+            self._used[id(tensor)] = time
+
+    def make(self, structure: Any, time: int, *, by_call: bool = True) -> None:
+        """The tensors of a structure come out of a call, or of a mere function."""
+        tensors = _tensors_in(structure)
+        for tensor in tensors:
+            self._tensors[id(tensor)] = tensor
+            self._made.setdefault(id(tensor), time)
+        if by_call:
+            self._outputs.append({id(tensor) for tensor in tensors})
+
+    def bottlenecks(self) -> list[int]:
+        """Positions of the calls after which no other tensor is used any more."""
+        alive = np.zeros(len(self._outputs) + 2, int)
+        for tensor, made in self._made.items():
+            last = self._used.get(tensor, made)
+            if last > made:
+                alive[made] += 1
+                alive[last] -= 1
+        alive = np.cumsum(alive)
+        found = []
+        for position, outputs in enumerate(self._outputs):
+            own = sum(
+                self._made[x] <= position < self._used.get(x, -1) for x in outputs
+            )
+            if own and alive[position] == own:
+                found.append(position)
+        return found
+
+
+def _tensors_in(structure: Any) -> list[Any]:
+    return [leaf for leaf in keras.tree.flatten(structure) if ops.is_tensor(leaf)]

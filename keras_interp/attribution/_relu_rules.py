@@ -9,23 +9,15 @@ import keras
 from keras import ops
 
 from keras_interp._backend import with_backward_rule
-from keras_interp._network.interception import Interceptor, not_intercepting
+from keras_interp._network.calls import (
+    RECTIFIERS,
+    Interceptor,
+    is_rectifier,
+    not_intercepting,
+)
 
 if TYPE_CHECKING:
-    from keras_interp.attribution.call_record import CallRecord
-
-RECTIFIERS = ("relu", "relu6", "leaky_relu")
-
-
-def is_rectifier(name: str, args: Any, kwargs: Any) -> bool:
-    """Whether a call of a function is that of a ReLU.
-
-    `maximum(x, 0)` is one as well.
-    """
-    if name != "maximum":
-        return name in RECTIFIERS
-    operands = [*args, *kwargs.values()]
-    return any(isinstance(value, (int, float)) and value == 0 for value in operands)
+    from keras_interp._network.call_record import CallRecord
 
 
 def check_rectifiers(record: CallRecord, model_name: str) -> None:

@@ -7,10 +7,10 @@ import math
 import keras
 from keras import layers
 
-from keras_interp.attribution.call_record import LayerCall
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.output_dependence import last_maps_behind
 from keras_interp.attribution.excitation._rules import WEIGHTED
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.output_dependence import last_maps_behind
 
 # Sixteen as in the networks of the papers, and what their lost borders take away.
 COARSEST_STRIDE = 18

@@ -9,11 +9,10 @@ import keras
 from keras import ops
 
 from keras_interp import _backend
-from keras_interp._network.inference import called_in_inference
-from keras_interp._network.interception import Interceptor
-from keras_interp.attribution.call_record import LayerCall
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.kept_functions import lock
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.calls import Interceptor, called_in_inference
+from keras_interp._network.explained_model import ExplainedModel
+from keras_interp._network.model_state import lock
 
 
 def last_maps_behind(explained: ExplainedModel) -> LayerCall:

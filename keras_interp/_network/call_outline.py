@@ -9,9 +9,9 @@ from typing import Any
 
 import keras
 
+from keras_interp._network.call_record import CallRecord, LayerCall
 from keras_interp._network.graph import graph_of, nodes_of
 from keras_interp._network.layer_names import inner_layers
-from keras_interp.attribution.call_record import CallRecord, LayerCall
 
 Shape = tuple[int | None, ...]
 

@@ -10,17 +10,15 @@ import keras
 from keras import ops
 
 from keras_interp import _backend
-from keras_interp._network.captured_call import CapturedCall
-from keras_interp._network.inference import called_in_inference
-from keras_interp._network.interception import Interceptor
-from keras_interp._network.layer_names import flattened_layers
-from keras_interp.attribution._class_scores import (
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.calls import CapturedCall, Interceptor, called_in_inference
+from keras_interp._network.class_scores import (
     FinalActivation,
     class_scores,
     filter_scores,
     number_of_classes,
 )
-from keras_interp.attribution.call_record import LayerCall
+from keras_interp._network.layer_names import flattened_layers
 
 # What is sent down from a score in place of 1, and taken back at the end.
 HALF_PRECISION_SIGNAL = 1024.0
@@ -141,6 +139,33 @@ class Forward:
 
         _, others, slope = _backend.value_and_gradient(total, at)
         return slope / ops.cast(self._signal, slope.dtype), others
+
+
+def activation_and_gradient(
+    forward: Forward, call: LayerCall, pictures: Any, targets: Any, *interceptors: Any
+) -> tuple[Any, Any]:
+    """What a layer puts out, and the gradient of the score with respect to it.
+
+    Args:
+        forward: the forward pass inside a compiled function.
+        call: of the layer.
+        pictures: tensor `(batch, height, width, channels)`.
+        targets: int32 tensor `(batch,)`.
+        *interceptors: that see the calls of the model.
+
+    Returns:
+        Two tensors of the shape and dtype of the layer's output.
+    """
+    sizes = (ops.shape(pictures)[0], *(call.shape or ())[1:])
+    zeros = ops.zeros(sizes, call.dtype)
+
+    def scores_of(added: Any) -> tuple[Any, Any]:
+        captured = CapturedCall(call.operation(), call.index, added)
+        scores, _ = forward.scores(pictures, targets, *interceptors, captured)
+        return scores, captured.output
+
+    slope, activation = forward.gradient(scores_of, zeros)
+    return activation, slope
 
 
 def alive(model: weakref.ref[Any]) -> Any:

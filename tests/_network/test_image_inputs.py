@@ -8,9 +8,9 @@ import pytest
 from keras import layers
 
 from keras_interp import attribution
-from keras_interp.attribution.image_inputs import image_inputs
+from keras_interp._network.images import image_inputs
 
-from .tiny_models import SIZE, pictures, seeded, two_inputs
+from ..attribution.tiny_models import SIZE, pictures, seeded, two_inputs
 
 
 @pytest.fixture

@@ -12,22 +12,22 @@ import numpy as np
 from keras import ops
 
 from keras_interp import _backend
-from keras_interp._network.inference import called_in_inference
-from keras_interp.attribution._class_scores import (
-    FinalActivation,
-    class_targets,
-    number_of_classes,
-)
-from keras_interp.attribution.call_record import (
+from keras_interp._network.call_outline import graph_outline
+from keras_interp._network.call_record import (
     CallRecord,
     LayerCall,
     ModelOutput,
     Recorder,
 )
-from keras_interp.attribution.forward_pass import Forward, alive
-from keras_interp.attribution.graph_outline import graph_outline
-from keras_interp.attribution.image_inputs import ImageInputs, image_inputs
-from keras_interp.attribution.kept_functions import kept_of, lock
+from keras_interp._network.calls import called_in_inference
+from keras_interp._network.class_scores import (
+    FinalActivation,
+    class_targets,
+    number_of_classes,
+)
+from keras_interp._network.forward_pass import Forward, alive
+from keras_interp._network.images import ImageInputs, image_inputs
+from keras_interp._network.model_state import kept_of, lock
 
 # A body takes the forward pass, the pictures and what else it asked for, as tensors,
 # and gives tensors whose first axis is the pictures.

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from keras import layers
 
+from keras_interp._network.class_scores import class_targets, number_of_classes
+from keras_interp._network.explained_model import explained_output
 from keras_interp.attribution import gradient
-from keras_interp.attribution._class_scores import class_targets, number_of_classes
-from keras_interp.attribution.explained_model import explained_output
 
-from .tiny_models import SIZE, seeded, two_outputs
+from ..attribution.tiny_models import SIZE, seeded, two_outputs
 
 
 def test_targets_of_every_kind():

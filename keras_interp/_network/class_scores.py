@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_interp._network.interception import Interceptor, not_intercepting
+from keras_interp._network.calls import Interceptor, not_intercepting
 
 
 def number_of_classes(shape: tuple[int | None, ...]) -> int:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from keras import layers
 
+from keras_interp._network.call_outline import graph_outline
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import grad_cam, gradient, guided_backprop
-from keras_interp.attribution.explained_model import ExplainedModel
-from keras_interp.attribution.graph_outline import graph_outline
 
-from .tiny_models import (
+from ..attribution.tiny_models import (
     CLASSES,
     SIZE,
     functional,

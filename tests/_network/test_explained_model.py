@@ -8,10 +8,18 @@ import pytest
 from keras import layers, ops
 
 from keras_interp import _backend
+from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import gradient, guided_backprop
-from keras_interp.attribution.explained_model import ExplainedModel
 
-from .tiny_models import SIZE, Subclassed, nested, pictures, residual, seeded, spelled
+from ..attribution.tiny_models import (
+    SIZE,
+    Subclassed,
+    nested,
+    pictures,
+    residual,
+    seeded,
+    spelled,
+)
 
 
 def test_a_model_without_weights_is_refused(images):

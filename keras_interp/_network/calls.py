@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+from keras import ops
 from keras.src import activations as keras_activations
 from keras.src import backend as keras_backend
 
 from keras_interp import _backend
+from keras_interp._network.layer_names import flattened_layers
 
 # Names of activation functions, in whatever module they stand.
 ACTIVATIONS = frozenset(_backend.ACTIVATION_NAMES)
@@ -34,6 +36,7 @@ _OTHER_FUNCTIONS = (
     (keras_backend.numpy, "concatenate"),
     (keras_backend.core, "cast"),
 )
+RECTIFIERS = ("relu", "relu6", "leaky_relu")
 
 
 class Interceptor:
@@ -244,3 +247,122 @@ def _link(
     method: Callable[..., Any], subject: Any, call: Callable[..., Any]
 ) -> Callable[..., Any]:
     return lambda *args, **kwargs: method(subject, call, args, kwargs)
+
+
+class ReplacedCall(Interceptor):
+    """Does something else at one call of one layer.
+
+    Example:
+
+    ```python
+    with intercepting(ReplacedCall(layer, lambda call, args, kwargs: args[0])):
+        model(images, training=False)  # as if the layer handed its input on
+    ```
+
+    Args:
+        operation: the layer or operation.
+        replacement: takes the call, its arguments and its keywords; gives what the
+            caller gets.
+        index: which of the calls of that layer, from 0.
+    """
+
+    def __init__(
+        self,
+        operation: Any,
+        replacement: Callable[[Callable[..., Any], Any, Any], Any],
+        index: int = 0,
+    ):
+        self.operation = operation
+        self.replacement = replacement
+        self.index = index
+        self.calls = 0
+
+    def on_operation(
+        self, operation: Any, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        if operation is not self.operation:
+            return call(*args, **kwargs)
+        self.calls += 1
+        if self.calls - 1 != self.index:
+            return call(*args, **kwargs)
+        return self.replacement(call, args, kwargs)
+
+
+class CapturedCall(ReplacedCall):
+    """Keeps what a layer puts out, and may add something to it.
+
+    The gradient with respect to zeros that are added is the gradient with respect to
+    the activation.
+
+    Example:
+
+    ```python
+    def scores_of(added):
+        captured = CapturedCall(layer, added=added)
+        scores, _ = forward.scores(pictures, targets, captured)
+        return scores, captured.output
+
+    slope, activation = forward.gradient(scores_of, zeros)
+    ```
+
+    Args:
+        operation: the layer or operation.
+        index: which of the calls of that layer, from 0.
+        added: tensor of the shape of the output, or `None`.
+
+    Attributes:
+        output: what the layer put out, without what is added; `None` before the call.
+    """
+
+    def __init__(self, operation: Any, index: int = 0, added: Any = None):
+        super().__init__(operation, self._capture, index)
+        self.added = added
+        self.output: Any = None
+
+    def _capture(self, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        self.output = call(*args, **kwargs)
+        if self.added is None:
+            return self.output
+        return self.output + ops.cast(self.added, self.output.dtype)
+
+
+def called_in_inference(model: Any, inputs: Any, *interceptors: Interceptor) -> Any:
+    """What a model returns in inference mode, its calls seen by interceptors.
+
+    Args:
+        model: any Keras model.
+        inputs: structure of tensors.
+        *interceptors: as for `intercepting`.
+
+    Returns:
+        Structure of tensors.
+    """
+    with _losses_kept(model), intercepting(*interceptors):
+        return model(inputs, training=False)
+
+
+@contextlib.contextmanager
+def _losses_kept(model: Any) -> Iterator[None]:
+    """Keep what `add_loss` gathered: Keras forgets it when a model is called again."""
+    kept = [
+        (layer, list(layer._losses), set(layer._loss_ids))
+        for layer in flattened_layers(model)
+    ]
+    try:
+        yield
+    finally:
+        for layer, losses, identities in kept:
+            layer._losses[:] = losses
+            layer._loss_ids.clear()
+            layer._loss_ids.update(identities)
+
+
+def is_rectifier(name: str, args: Any, kwargs: Any) -> bool:
+    """Whether a call of a function is that of a ReLU.
+
+    `maximum(x, 0)` is one as well.
+    """
+    if name != "maximum":
+        return name in RECTIFIERS
+    operands = [*args, *kwargs.values()]
+    return any(isinstance(value, (int, float)) and value == 0 for value in operands)

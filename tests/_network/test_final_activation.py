@@ -8,9 +8,16 @@ import pytest
 from keras import layers, ops
 
 from keras_interp import attribution
-from keras_interp.attribution.explained_model import explained_output
+from keras_interp._network.explained_model import explained_output
 
-from .tiny_models import CLASSES, SIZE, Subclassed, seeded, spelled, subclassed
+from ..attribution.tiny_models import (
+    CLASSES,
+    SIZE,
+    Subclassed,
+    seeded,
+    spelled,
+    subclassed,
+)
 
 LOOKED_THROUGH = "the final {} is looked through"
 

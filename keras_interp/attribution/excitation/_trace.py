@@ -9,10 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.calls import Interceptor
 from keras_interp._network.graph import is_graph
-from keras_interp._network.interception import Interceptor
 from keras_interp._network.layer_names import inner_layers
-from keras_interp.attribution.call_record import LayerCall
 from keras_interp.attribution.excitation._rules import (
     layers_with_a_rule,
     rule_of_function,

@@ -1,0 +1,15 @@
+import pytest
+
+from ..attribution.tiny_models import pictures, spelled
+
+
+@pytest.fixture
+def images():
+    """float32 `(5, 12, 10, 3)`."""
+    return pictures()
+
+
+@pytest.fixture
+def model():
+    """A functional network of two convolutions, its ReLUs given as arguments."""
+    return spelled()
