@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from keras_interp._network.layer_names import find_layer
 from keras_interp.metrics._peaks import to_numpy
+from keras_interp.metrics._progress import batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,7 @@ def ablation(
     *,
     batch_size: int = 32,
     correct: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    verbose: int = 0,
 ) -> AblationScores:
     """Measures how much accuracy a model loses without some filters of a layer.
 
@@ -56,24 +59,34 @@ def ablation(
     ```
 
     Args:
-        model: that maps images to one output, probabilities as a rule.
-        layer_name: layer whose channels are the filters, after the activation; for a
-            layer inside a nested model its name or its path with slashes.
-        images: `(N, height, width, channels)`, as the model takes them.
+        model: Keras model with one output: probabilities or scores of classes, or one
+            number for each image.
+        layer_name: name of the layer whose channels are the filters, after the
+            activation. A layer inside a nested model goes by its name or by its path,
+            such as `"backbone/conv5"`.
+        images: `(N, height, width, channels)`, as the model takes them: scaled or
+            otherwise prepared as in training.
         labels: int `(N,)`, or one-hot `(N, classes)`; with one output per image,
             positive numbers (1) mean yes and others (0 or -1) no.
-        filters: indices of filters, or bool `(F,)`.
-        batch_size: images at once.
+        filters: the filters to take away: their indices, or bool `(F,)`, True for
+            those.
+        batch_size: images at a time.
         correct: says of outputs `(N, ...)` and labels which images are right, bool
             `(N,)`. By default the greatest output must be the label's, or, with one
             output per image, above 0.5 where the label is positive.
+        verbose: 1 shows a progress bar for each of the two passes, 0 nothing.
 
     Returns:
         `AblationScores` with `.value`, `.accuracy` and `.accuracy_ablated`.
 
     Raises:
-        ValueError: if there is no such layer or filter, or images and labels differ in
-            number.
+        ValueError: if there is no such layer or filter, the layer takes no part in the
+            output, or images and labels differ in number.
+
+    Warns:
+        UserWarning: if the accuracy of the whole model is no better than naming the
+            commonest class every time, as happens with images that were not prepared
+            as in training.
 
     Reference:
         A measure of this library.
@@ -81,19 +94,25 @@ def ablation(
     images, labels = to_numpy(images), to_numpy(labels)
     if not len(images) or len(images) != len(labels):
         raise ValueError(
-            "images and labels must be equally many and at least one; got "
-            f"{len(images)} images and {len(labels)} labels."
+            "Expected images and labels of the same number, at least one. Received: "
+            f"{len(images)} images and {len(labels)} labels. Pass a label for each "
+            "image."
         )
     layer = find_layer(model, layer_name).layer
-    correct = correct or _correct
+    judge = correct or _correct
     gate = _Gate(layer)
     with gate.in_place():
         model(images[:1], training=False)
         kept = _kept(filters, gate.channels, layer_name)
-        intact = correct(_outputs(model, images, batch_size), labels)
+        words = f"Accuracy on {len(images):,} images with all filters"
+        intact = judge(_outputs(model, images, batch_size, verbose, words), labels)
         gate.kept = kept
-        ablated = correct(_outputs(model, images, batch_size), labels)
+        words = f"Accuracy without {int((kept == 0).sum())} of {len(kept)} filters"
+        ablated = judge(_outputs(model, images, batch_size, verbose, words), labels)
     accuracy, accuracy_ablated = float(np.mean(intact)), float(np.mean(ablated))
+    hint = None if correct is not None else input_hint(accuracy, _classes(labels))
+    if hint is not None:
+        warnings.warn(f"{hint} Pass them as the model takes them.", stacklevel=2)
     return AblationScores(accuracy - accuracy_ablated, accuracy, accuracy_ablated)
 
 
@@ -136,8 +155,9 @@ def _kept(filters: Any, channels: int | None, layer_name: str) -> np.ndarray:
     """0 for the filters to take away and 1 for the others, `(F,)`."""
     if channels is None:
         raise ValueError(
-            f"Layer {layer_name!r} takes no part when the model is called; choose one "
-            "that its output depends on."
+            "Expected layer_name as a layer that the output depends on. Received: "
+            f"layer_name={layer_name!r}, which takes no part when the model is called. "
+            "Choose another."
         )
     filters = np.asarray(list(filters) if isinstance(filters, range) else filters)
     kept = np.ones(channels, dtype="float32")
@@ -147,29 +167,52 @@ def _kept(filters: Any, channels: int | None, layer_name: str) -> np.ndarray:
     whole = filters.size == 0 or filters.dtype.kind in "iu"
     if filters.ndim != 1 or not whole or np.any((filters < 0) | (filters >= channels)):
         raise ValueError(
-            f"filters must be indices from 0 to {channels - 1} or booleans of shape "
-            f"({channels},), the channels of layer {layer_name!r}; got {filters!r}."
+            f"Expected filters as indices from 0 to {channels - 1} or booleans of "
+            f"shape ({channels},), the channels of layer {layer_name!r}. Received: "
+            f"filters={filters!r}. Pass range({channels}) for all of them."
         )
     kept[filters.astype(int)] = 0.0
     return kept
 
 
-def _outputs(model: keras.Model, images: np.ndarray, batch_size: int) -> np.ndarray:
+def _outputs(
+    model: keras.Model, images: np.ndarray, batch_size: int, verbose: int, words: str
+) -> np.ndarray:
     """Outputs for all images; not `predict`, whose compiled call has no gate."""
     return np.concatenate(
         [
-            keras.ops.convert_to_numpy(
-                model(images[start : start + batch_size], training=False)
-            )
-            for start in range(0, len(images), batch_size)
+            keras.ops.convert_to_numpy(model(images[chunk], training=False))
+            for chunk in batches(len(images), batch_size, verbose, words)
         ]
     )
 
 
 def _correct(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     outputs = outputs.reshape(len(outputs), -1)
-    labels = labels.reshape(len(labels), -1)
     if outputs.shape[1] == 1:
-        return (outputs[:, 0] > 0.5) == (labels[:, 0] > 0)
-    classes = labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
-    return outputs.argmax(axis=1) == classes
+        return (outputs[:, 0] > 0.5) == (_classes(labels) > 0)
+    return outputs.argmax(axis=1) == _classes(labels)
+
+
+def _classes(labels: np.ndarray) -> np.ndarray:
+    """Labels `(N,)`, of one-hot ones the class."""
+    labels = labels.reshape(len(labels), -1)
+    return labels[:, 0] if labels.shape[1] == 1 else labels.argmax(axis=1)
+
+
+def input_hint(accuracy: float, labels: np.ndarray) -> str | None:
+    """A sentence where a network does no better than naming one class every time.
+
+    Args:
+        accuracy: of the network.
+        labels: `(N,)`, the right classes.
+    """
+    _, counts = np.unique(labels, return_counts=True)
+    commonest = counts.max() / len(labels)
+    if len(counts) < 2 or accuracy > commonest:
+        return None
+    return (
+        f"The accuracy, {accuracy:.1%}, is no better than naming the commonest class "
+        f"every time ({commonest:.1%}). Were the images prepared as in training, "
+        "divided by 255 for instance?"
+    )

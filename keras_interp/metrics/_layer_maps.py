@@ -18,6 +18,7 @@ from keras_interp._network.graph import (
 from keras_interp._network.layer_names import LayerPlace, layer_places
 from keras_interp._network.layer_names import find_layer as _network_layer
 from keras_interp.metrics._peaks import to_numpy
+from keras_interp.metrics._progress import batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,7 @@ def read_feature_maps(
     *,
     batch_size: int = 64,
     preprocess: Callable[[np.ndarray], Any] | None = None,
+    verbose: int = 0,
 ) -> LayerMaps:
     """Runs images through a model up to one layer.
 
@@ -65,7 +67,9 @@ def read_feature_maps(
         layer_name: name or path of a layer with maps `(h, w, F)`. Default: the last
             interpretable layer, or the last convolution where there is none.
         batch_size: images at a time.
-        preprocess: applied to each batch of images before the model.
+        preprocess: applied to each batch of images before the model. Default: images
+            go in as they are.
+        verbose: 1 shows a progress bar, 0 nothing.
 
     Returns:
         `LayerMaps`.
@@ -79,8 +83,9 @@ def read_feature_maps(
     before = _models_before(place, stop_at_inputs=has_mask)
     images = to_numpy(images)
     parts: list[tuple[np.ndarray, np.ndarray | None]] = []
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
+    words = f"Feature maps of layer {place.path!r} for {len(images):,} images"
+    for chunk in batches(len(images), batch_size, verbose, words):
+        batch = images[chunk]
         values = batch if preprocess is None else preprocess(batch)
         for step in before:
             values = step.predict_on_batch(values)

@@ -13,6 +13,7 @@ from keras_interp.datasets import PartsDataset
 from keras_interp.metrics._activation_thresholds import activation_thresholds
 from keras_interp.metrics._filter_statistics import (
     dead_filters,
+    density,
     overlap,
     position_spread,
 )
@@ -25,6 +26,7 @@ from keras_interp.metrics._location_instability import (
 from keras_interp.metrics._part_detectors import is_part_detector, part_coverage
 from keras_interp.metrics._part_interpretability import PartInterpretability
 from keras_interp.metrics._peaks import positions_and_scores
+from keras_interp.metrics._progress import announce
 from keras_interp.metrics._regions import filter_regions
 from keras_interp.metrics._scores import PartScores
 from keras_interp.metrics._tracking import tracking
@@ -124,6 +126,7 @@ def measure_filters(
     *,
     batch_size: int = 64,
     preprocess: Callable[[np.ndarray], Any] | None = None,
+    verbose: int = 0,
 ) -> FilterMeasurement:
     """Measures what the filters of one layer follow, on images that show an object.
 
@@ -137,7 +140,7 @@ def measure_filters(
 
     ```python
     dataset = ki.datasets.load("synthetic_parts")
-    found = ki.reporting.measure_filters(model, dataset)
+    found = ki.metrics.measure_filters(model, dataset)
     print(found.tracking.value, found.hit_gain.value)
     ```
 
@@ -148,26 +151,45 @@ def measure_filters(
         layer_name: name or path of the layer. Default: the last interpretable layer, or
             the last convolution where there is none.
         batch_size: images at a time.
-        preprocess: applied to each batch of images before the model.
+        preprocess: applied to each batch of images before the model. Default: images
+            go in as they are, 0 to 255. A network that was trained on images divided
+            by 255, or with the mean taken off, must be given the same here.
+        verbose: 1 shows progress, 0 nothing.
 
     Returns:
-        `FilterMeasurement`.
+        `FilterMeasurement`: `.tracking`, `.hit_gain`, `.instability`, `.detectors`,
+        `.coverage` and more, and as rows of `results.json` with `.rows(name)`.
 
     Raises:
-        ValueError: if no image has a landmark, or the layer does not fit.
+        ValueError: if fewer than 4 images have a landmark, no images are left to score
+            filters on, or there is no such layer with maps.
+
+    Reference:
+        Tracking and hit gain are measures of this library; location instability is
+        that of Zhang, Wu and Zhu, Interpretable Convolutional Neural Networks, CVPR
+        2018, section 5.2.2.
     """
     present = np.isfinite(dataset.landmarks).all(axis=-1).any(axis=-1)
     images = np.flatnonzero(present)
     if len(images) < 4:
         raise ValueError(
-            "dataset must hold at least 4 images with landmarks to choose parts on "
-            f"some and score filters on others; got {len(images)}."
+            "Expected dataset with at least 4 images that have landmarks, to choose "
+            f"parts on some and score filters on others. Received: {len(images)} such "
+            "images. Without landmarks use ki.report(model, images), which says what "
+            "can be said without them."
         )
     shown = dataset.subset(images)
     layer = read_feature_maps(
-        model, shown.images, layer_name, batch_size=batch_size, preprocess=preprocess
+        model,
+        shown.images,
+        layer_name,
+        batch_size=batch_size,
+        preprocess=preprocess,
+        verbose=verbose,
     )
     field = receptive_field(model, layer.layer_name, dataset.image_size)
+    count = layer.maps.shape[-1]
+    announce(f"Measuring {count} filters on {len(images):,} images", verbose)
     found = measure_maps(layer, field, shown)
     return dataclasses.replace(found, images=images)
 
@@ -179,18 +201,37 @@ def measure_maps(
     *,
     instability_landmarks: Sequence[int] | None = None,
 ) -> FilterMeasurement:
-    """As `measure_filters`, for maps that were computed already.
+    """Measures what the filters of maps follow that were computed already.
+
+    Example:
+
+    ```python
+    layer = ki.metrics.read_feature_maps(model, dataset.images, "conv5")
+    field = ki.receptive_field(model, "conv5")
+    found = ki.metrics.measure_maps(layer, field, dataset)
+    ```
 
     Args:
-        layer: maps of the layer on the images of `shown`.
+        layer: maps of the layer on the images of `shown`, as
+            `keras_interp.metrics.read_feature_maps` gives them.
         field: receptive field of the layer, in pixels of those images.
         shown: images with landmarks, in the order of the maps.
         instability_landmarks: places of the landmarks that location instability is
             averaged over. Default: all of them.
 
     Returns:
-        `FilterMeasurement`.
+        `FilterMeasurement`, with `.images` 0 to N - 1.
+
+    Raises:
+        ValueError: if maps and images differ in number, or no images are left to score
+            filters on.
     """
+    if len(layer.maps) != len(shown):
+        raise ValueError(
+            "Expected maps of the images of shown, in their order. Received: maps of "
+            f"{len(layer.maps)} images and {len(shown)} images. Compute the maps of "
+            "these very images."
+        )
     layer = _measured(layer)
     positions, scores = positions_and_scores(layer.maps, field)
     chose = choosing_images(shown)
@@ -244,8 +285,10 @@ def choosing_images(dataset: PartsDataset) -> np.ndarray:
     _, number = np.unique(groups, return_inverse=True)
     if number.max() == 0:
         raise ValueError(
-            "dataset must have a split 'test', or more than one group of images, so "
-            "that filters are scored on other images than those that choose parts."
+            "Expected dataset with a split 'test' or with several groups of images, so "
+            "that filters are scored on other images than those that choose parts. "
+            "Received: one group of images and no such split. Pass a dataset with "
+            "split= or other groups=."
         )
     return number % 2 == 0
 
@@ -309,3 +352,81 @@ def _part_interpretability(
 
 def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterActivity:
+    """What can be said of a layer's filters without landmarks.
+
+    Args:
+        layer: maps of the measured filters.
+        receptive_field: of the layer.
+        scores: float `(N, F)`, the peak values.
+        density: mean share of a map's cells above a hundredth of its peak.
+        overlap: chance that two filters peak at the same place.
+        spread: mean spread of the peaks.
+        dead: share of filters that hardly ever fire.
+        masked_share: share of the activation that the masks take away; NaN for a layer
+            without masks.
+    """
+
+    layer: LayerMaps
+    receptive_field: ReceptiveField
+    scores: np.ndarray
+    density: float
+    overlap: float
+    spread: float
+    dead: float
+    masked_share: float
+
+    def rows(self, row: str) -> list[dict[str, Any]]:
+        """The figures as rows of `results.json`, those that were measured."""
+        values = {
+            "density": self.density,
+            "overlap": self.overlap,
+            "position_spread": self.spread,
+            "dead_filters": self.dead,
+            "masked_share": self.masked_share,
+        }
+        return [
+            {
+                "table": "filters",
+                "row": row,
+                "metric": metric,
+                "value": float(value),
+                "paper_value": None,
+                "baseline_constant": None,
+                "baseline_random": None,
+                "n": len(self.scores),
+            }
+            for metric, value in values.items()
+            if np.isfinite(value)
+        ]
+
+
+def measure_activity(
+    layer: LayerMaps, field: ReceptiveField, image_size: tuple[int, int]
+) -> FilterActivity:
+    """Measures how much, how often and where filters fire.
+
+    Args:
+        layer: maps of the layer, of an interpretable one with the masked maps.
+        field: receptive field of the layer.
+        image_size: (height, width) of the images in pixels.
+    """
+    layer = _measured(layer)
+    positions, scores = positions_and_scores(layer.maps, field)
+    total = float(layer.maps.sum(dtype="float64"))
+    masked = float("nan")
+    if layer.masked_maps is not None and total > 0:
+        masked = 1 - float(layer.masked_maps.sum(dtype="float64")) / total
+    return FilterActivity(
+        layer=layer,
+        receptive_field=field,
+        scores=scores,
+        density=density(layer.maps).value,
+        overlap=overlap(positions, image_size).value,
+        spread=position_spread(positions, image_size).value,
+        dead=dead_filters(scores).value,
+        masked_share=masked,
+    )

@@ -241,10 +241,7 @@ def write_report(content: ReportContent, path: str | Path) -> Path:
         ValueError: if `path` is a folder.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(
-            f"path must name a file; {path} is a folder. Pass {path / 'report.html'}."
-        )
+    check_page_path(path)
     text = _page(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
@@ -258,6 +255,15 @@ def write_report(content: ReportContent, path: str | Path) -> Path:
         Path(draft).unlink(missing_ok=True)
         raise
     return path
+
+
+def check_page_path(path: Path) -> None:
+    """Refuses a folder."""
+    if path.is_dir():
+        raise ValueError(
+            f"Expected path as the name of a file. Received: path={str(path)!r}, which "
+            f"is a folder. Pass {str(path / 'report.html')!r}."
+        )
 
 
 def _page(content: ReportContent) -> str:

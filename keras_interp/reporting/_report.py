@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
 
-from keras_interp import plotting
+from keras_interp._network.layer_names import layer_places
 from keras_interp.datasets import PartsDataset
-from keras_interp.metrics._measurement import FilterMeasurement, measure_filters
+from keras_interp.metrics._ablation import input_hint
+from keras_interp.metrics._layer_maps import read_feature_maps
+from keras_interp.metrics._measurement import (
+    FilterActivity,
+    FilterMeasurement,
+    measure_activity,
+    measure_filters,
+)
+from keras_interp.metrics._progress import announce
+from keras_interp.receptive_field import receptive_field
+from keras_interp.reporting._findings import Findings, with_landmarks, without_landmarks
+from keras_interp.reporting._images import gathered_images
 from keras_interp.reporting._page import (
     ReportContent,
-    ReportFigure,
     ReportSection,
     ReportTable,
+    check_page_path,
     write_report,
 )
-from keras_interp.reporting._results import accuracy_rows, results_tables
+from keras_interp.reporting._results import (
+    accuracy_row,
+    labels_for,
+    results_tables,
+)
 from keras_interp.reporting._sections import (
     caveats_section,
-    gallery_section,
-    heatmap_section,
     instability_section,
-    masks_section,
-    parts_section,
+    occurring,
+    training_section,
 )
 from keras_interp.reporting._words import glossary, metric_words
 
@@ -36,8 +51,8 @@ Rows = list[dict[str, Any]]
 
 def report(
     model: keras.Model,
-    dataset: PartsDataset,
-    path: str | Path,
+    dataset: Any,
+    path: str | Path = "report.html",
     *,
     layer_name: str | None = None,
     compare_with: keras.Model | None = None,
@@ -49,13 +64,17 @@ def report(
     settings: Mapping[str, Any] | None = None,
     extra_rows: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
+    verbose: int = 1,
 ) -> Path:
     """Measures a model's filters and writes one self-contained HTML page about them.
 
-    The page holds what was trained, how the filters compare with those of another
-    network, location instability beside its baselines, which part each filter follows,
-    the images in which filters fire most, part heat maps, training curves, what all
-    this does not show, and a glossary.
+    With landmarks the page holds what was trained, how the filters compare with those
+    of another network, location instability beside its baselines, which part each
+    filter follows, the images in which filters fire most, part heat maps, training
+    curves, what all this does not show, and a glossary. Without landmarks it holds
+    what can be said all the same: each filter's strongest images, how often, how
+    densely and how much at the same place filters fire, and the accuracy where labels
+    are known.
 
     Example:
 
@@ -63,115 +82,217 @@ def report(
     dataset = ki.datasets.load("synthetic_parts")
     history = model.fit(dataset.images, dataset.labels, epochs=5)
     ki.report(model, dataset, "report.html", history=history)
+    ki.report(model, dataset.images, "without_landmarks.html")
     ```
 
     Args:
-        model: functional or Sequential model.
-        dataset: images with landmarks. Parts are chosen on the images whose split
-            is not `"test"` and scored on those of `"test"`.
+        model: functional or Sequential model; the layer may lie in a model inside it.
+        dataset: `PartsDataset` with landmarks: parts are chosen on the images whose
+            split is not `"test"` and filters scored on those of `"test"`, or without
+            such a split on every second group of images. Or images without landmarks:
+            a `PartsDataset` that has none, an array `(N, H, W, C)`, the path of a
+            folder of image files (read as 0 to 255 in the size that `model` takes), or
+            a `tf.data.Dataset`, `keras.utils.PyDataset` or other iterable of batches
+            `images` or `(images, labels)`. All images are held in memory: of a large
+            `tf.data.Dataset` pass `dataset.take(n)`.
         path: of the HTML file; its folder is made where it is missing.
-        layer_name: name or path of the layer to look at. Default: the last
-            interpretable layer, or the last convolution where there is none.
+        layer_name: name of the layer to look at, or its path in a nested model, such
+            as `"backbone/conv5"`. Default: the last interpretable layer, or the last
+            convolution where there is none.
         compare_with: another model, an ordinary one say, that is measured in the same
             way and set beside `model`.
         history: what `model.fit` returned, or its dict, for the training curves.
-        labels: int `(N,)`, what `model` was trained to say about `dataset.images`, for
-            the accuracy. Default: `dataset.labels` where the model has an output for
-            each class; otherwise accuracy is left out.
-        preprocess: applied to each batch of `dataset.images` before either model.
-            Default: images go in as they are, 0 to 255.
+        labels: int `(N,)`, or one-hot `(N, classes)`: what `model` was trained to say
+            about the images, for the accuracy. Default: the labels of the dataset or
+            of its batches, where the model has an output for each class; otherwise
+            accuracy is left out.
+        preprocess: applied to each batch of images before either model. Default:
+            images go in as they are, 0 to 255 in a `PartsDataset`. A network that was
+            trained on images divided by 255, or with the mean taken off, must be given
+            the same here.
         batch_size: images at a time.
         title: the page's title.
         settings: what else was set, shown in the first table.
         extra_rows: further rows as in `results.json`, part interpretability say.
         notes: sentences to add to what the page does not show, such as where the
             images come from.
+        verbose: 1 says what is being done and shows progress bars, 0 nothing.
 
     Returns:
         The path of the file.
 
     Raises:
-        ValueError: if the layer does not fit or the dataset has too few landmarks.
+        ValueError: if there is no such layer with maps, the dataset holds no image or
+            is in none of these forms, or `labels` are not one for each image.
+
+    Reference:
+        Zhang, Wu and Zhu, Interpretable Convolutional Neural Networks, CVPR 2018, for
+        the layer, the masks and location instability; the other measures are this
+        library's.
     """
-    options: dict[str, Any] = {"batch_size": batch_size, "preprocess": preprocess}
-    found = measure_filters(model, dataset, layer_name, **options)
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "preprocess": preprocess,
+        "verbose": verbose,
+    }
+    check_page_path(Path(path))
+    given = _Given.of(model, dataset, labels)
+    classes = given.right_classes(model)
+    found = given.measured(model, layer_name, options)
     name = "interpretable" if found.layer.interpretable else "model"
-    rows = accuracy_rows(name, model, dataset, labels, **options) + found.rows(name)
+    rows = [*given.accuracy(name, model, classes, options), *found.rows(name)]
+    points = [*notes, *_accuracy_notes(given, classes, rows, preprocess)]
     if compare_with is not None:
-        other = measure_filters(compare_with, dataset, **options)
-        rows = [
-            *accuracy_rows("ordinary", compare_with, dataset, labels, **options),
-            *other.rows("ordinary"),
-            *rows,
-        ]
+        other = given.measured(compare_with, None, options)
+        classes = given.right_classes(compare_with)
+        judged = given.accuracy("ordinary", compare_with, classes, options)
+        rows = [*judged, *other.rows("ordinary"), *rows]
     rows += [dict(row) for row in extra_rows]
-    sections = [
-        _trained_section(model, dataset, found, settings or {}),
-        _comparison_section(rows),
-        *instability_section(rows),
-        parts_section(found, dataset),
-        gallery_section(found, dataset),
-        *masks_section(found, dataset),
-        heatmap_section(found, dataset),
-        *training_section(history),
-        caveats_section(found, dataset.landmark_names, notes),
-        glossary(row["metric"] for row in rows),
-    ]
+    announce("Drawing the figures", verbose)
+    findings = given.findings(found)
     content = ReportContent(
         title,
-        _summary(found),
-        sections,
+        findings.summary,
+        [
+            _trained_section(model, found, findings.facts, settings or {}),
+            ReportSection(
+                "What came out", [findings.reading], tables=results_tables(rows)
+            ),
+            *instability_section(rows),
+            *findings.sections,
+            *training_section(history),
+            caveats_section([*points, *findings.limits]),
+            glossary(row["metric"] for row in rows),
+        ],
         facts=_facts(rows, name),
         footer=_footer(),
     )
+    announce(f"Writing {path}", verbose)
     return write_report(content, path)
 
 
-def training_section(history: Any) -> list[ReportSection]:
-    """The curves of what `fit` logged; nothing without a history."""
-    if history is None:
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """The images of a report.
+
+    Args:
+        images: `(N, H, W, C)`.
+        labels: what the caller said that the model should say, or `None`.
+        own_labels: labels that came with the images, or `None`.
+        dataset: what the images came from, where that has class names and a split.
+    """
+
+    images: np.ndarray
+    labels: Any
+    own_labels: np.ndarray | None
+    dataset: PartsDataset | None
+
+    @classmethod
+    def of(cls, model: keras.Model, dataset: Any, labels: Any) -> _Given:
+        if isinstance(dataset, PartsDataset):
+            return cls(dataset.images, labels, dataset.labels, dataset)
+        images, own_labels = gathered_images(model, dataset)
+        return cls(images, labels, own_labels, None)
+
+    @property
+    def has_landmarks(self) -> bool:
+        return self.dataset is not None and bool(occurring(self.dataset).any())
+
+    def measured(
+        self, model: keras.Model, layer_name: str | None, options: dict[str, Any]
+    ) -> FilterMeasurement | FilterActivity:
+        """The filters of one layer, with landmarks where there are any."""
+        if self.dataset is not None and self.has_landmarks:
+            return measure_filters(model, self.dataset, layer_name, **options)
+        layer = read_feature_maps(model, self.images, layer_name, **options)
+        size = self.images.shape[1:3]
+        field = receptive_field(model, layer.layer_name, size)
+        return measure_activity(layer, field, size)
+
+    def findings(self, found: FilterMeasurement | FilterActivity) -> Findings:
+        """What the page says about them."""
+        if isinstance(found, FilterMeasurement):
+            return with_landmarks(found, cast(PartsDataset, self.dataset))
+        titles = [""] * len(self.images)
+        if self.dataset is not None:
+            titles = [self.dataset.class_names[label] for label in self.dataset.labels]
+        return without_landmarks(found, self.images, titles)
+
+    def right_classes(self, model: keras.Model) -> np.ndarray | None:
+        """What a model should say about the images, where that is known."""
+        names = None if self.dataset is None else self.dataset.class_names
+        return labels_for(model, len(self.images), self.labels, self.own_labels, names)
+
+    @property
+    def judged(self) -> np.ndarray:
+        """Places of the images that accuracy is measured on: those of the test."""
+        if self.dataset is None:
+            return np.arange(len(self.images))
+        return np.flatnonzero(np.asarray(self.dataset.split) == "test")
+
+    def accuracy(
+        self,
+        name: str,
+        model: keras.Model,
+        classes: np.ndarray | None,
+        options: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        """The accuracy as a row of results, where it can be told."""
+        judged = self.judged
+        if classes is None or not len(judged):
+            return []
+        images = self.images[judged]
+        return [accuracy_row(name, model, images, classes[judged], **options)]
+
+
+def _accuracy_notes(
+    given: _Given,
+    classes: np.ndarray | None,
+    rows: Rows,
+    preprocess: Callable[[np.ndarray], Any] | None,
+) -> list[str]:
+    """What is to be said of the model's accuracy, if it was measured."""
+    values = [row["value"] for row in rows if row["metric"] == "accuracy"]
+    if not values or classes is None:
         return []
-    axes = plotting.training_curves(history)
-    return [
-        ReportSection(
-            "How training went",
-            [
-                "The two entropies say how undecided the filters are: between their "
-                "category and the rest, and between places in the image. The exact "
-                "filter loss lowers both; the default one sharpens each map on its "
-                "own, and there the filter loss is the curve to watch."
-            ],
-            figures=[ReportFigure.drawn(axes, "One point for each epoch.")],
+    notes = []
+    if given.dataset is None:
+        notes.append(
+            "The accuracy is that on the images given here. If the model was trained "
+            "on them, it says nothing about others."
         )
-    ]
+    hint = input_hint(values[0], classes[given.judged])
+    if hint is not None and preprocess is None:
+        hint += " Pass what prepares them as preprocess=."
+    if hint is not None:
+        warnings.warn(hint, stacklevel=3)
+        notes.insert(0, hint)
+    return notes
 
 
 def _trained_section(
     model: keras.Model,
-    dataset: PartsDataset,
-    found: FilterMeasurement,
+    found: FilterMeasurement | FilterActivity,
+    of_images: Mapping[str, str],
     settings: Mapping[str, Any],
 ) -> ReportSection:
-    height, width = dataset.image_size
     field, count = found.receptive_field, found.layer.maps.shape[-1]
     kind = "interpretable " if found.layer.interpretable else ""
     facts = {
         "model": f"{model.name}, {model.count_params():,} weights",
         "layer": f"{found.layer.layer_name}, {count} {kind}filters",
         "receptive field": f"{_pixels(field.size)}, stride {_pixels(field.stride)}",
-        "images": f"{len(dataset):,} of {height}×{width}, {len(found.images):,} "
-        "with landmarks",
-        "classes": ", ".join(dataset.class_names[:12])
-        + (
-            f" and {len(dataset.class_names) - 12} more"
-            * (len(dataset.class_names) > 12)
-        ),
-        "landmarks": ", ".join(dataset.landmark_names),
+        **of_images,
         **{str(key): str(value) for key, value in settings.items()},
     }
     layers = [
-        [layer.name, type(layer).__name__, _shape(layer), f"{layer.count_params():,}"]
-        for layer in model.layers
+        [
+            place.path,
+            type(place.layer).__name__,
+            _shape(place.layer),
+            f"{place.layer.count_params():,}",
+        ]
+        for place in layer_places(model)
     ]
     return ReportSection(
         "What was trained",
@@ -184,29 +305,6 @@ def _trained_section(
                 folded=True,
             ),
         ],
-    )
-
-
-def _comparison_section(rows: Rows) -> ReportSection:
-    return ReportSection(
-        "What came out",
-        [
-            "Tracking and hit gain are what counts: both are measured on images that "
-            "had no say in which part a filter was matched with, and a filter that "
-            "never moves scores about 0."
-        ],
-        tables=results_tables(rows),
-    )
-
-
-def _summary(found: FilterMeasurement) -> str:
-    count, total = int(found.detectors.sum()), len(found.detectors)
-    if count == 0:
-        return f"None of the {total} filters measured is a detector of one part."
-    return (
-        f"{count} of the {total} filters measured follow one part of the object on "
-        "images that had no say in choosing the part, and do so better than any "
-        "fixed place would."
     )
 
 

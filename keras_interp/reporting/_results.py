@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_interp.datasets import PartsDataset
 from keras_interp.metrics._peaks import to_numpy
+from keras_interp.metrics._progress import batches
 from keras_interp.reporting._page import ReportBars, ReportTable
 from keras_interp.reporting._words import METRICS, metric_words
 
@@ -174,6 +175,7 @@ def accuracy_rows(
     *,
     batch_size: int,
     preprocess: Callable[[np.ndarray], Any] | None,
+    verbose: int = 0,
 ) -> list[dict[str, Any]]:
     """The accuracy on the test images as a row of `results.json`.
 
@@ -185,46 +187,94 @@ def accuracy_rows(
             output for each class.
         batch_size: images at a time.
         preprocess: applied to each batch of images before the model, or `None`.
+        verbose: 1 shows a progress bar.
 
     Returns:
         One row; none where the accuracy on images that were not trained on cannot be
         told.
     """
-    outputs = model.output_shape[-1] if isinstance(model.output_shape, tuple) else None
-    if labels is None and outputs != len(dataset.class_names):
+    labels = labels_for(
+        model, len(dataset), labels, dataset.labels, dataset.class_names
+    )
+    test = np.flatnonzero(np.asarray(dataset.split) == "test")
+    if labels is None or not len(test):
         return []
-    wanted = dataset.labels if labels is None else to_numpy(labels).ravel()
-    if len(wanted) != len(dataset):
+    images = dataset.images[test]
+    return [
+        accuracy_row(name, model, images, labels[test], batch_size, preprocess, verbose)
+    ]
+
+
+def labels_for(
+    model: keras.Model,
+    count: int,
+    labels: Any,
+    own: np.ndarray | None,
+    class_names: Sequence[str] | None = None,
+) -> np.ndarray | None:
+    """What a model should say about images, `None` where that is not known.
+
+    Args:
+        model: the model.
+        count: number of images.
+        labels: what the caller gave, int `(N,)` or one-hot, or `None`.
+        own: labels that came with the images, or `None`.
+        class_names: names of the classes of `own`, where they have names.
+    """
+    outputs = _outputs_of(model)
+    if labels is None:
+        if own is None or (class_names is not None and outputs != len(class_names)):
+            return None
+        labels = own
+    wanted = to_numpy(labels)
+    wanted = wanted.reshape(len(wanted), -1) if wanted.ndim else wanted.reshape(1, 1)
+    wanted = wanted[:, 0] if wanted.shape[1] == 1 else wanted.argmax(axis=1)
+    if len(wanted) != count:
         raise ValueError(
-            f"labels must hold one label for each of the {len(dataset)} images; got "
-            f"{len(wanted)}."
+            f"Expected labels as one label for each of the {count} images. Received: "
+            f"{len(wanted)} labels. Leave labels out where they are not known."
         )
-    split = np.asarray(dataset.split)
-    test = np.flatnonzero(split == "test")
-    if not len(test):
-        return []
+    return None if outputs is None else wanted
+
+
+def accuracy_row(
+    name: str,
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int,
+    preprocess: Callable[[np.ndarray], Any] | None,
+    verbose: int,
+) -> dict[str, Any]:
+    """The accuracy on images with known labels `(N,)` as a row of `results.json`."""
     guesses = []
-    for start in range(0, len(test), batch_size):
-        batch = dataset.images[test[start : start + batch_size]]
-        values = batch if preprocess is None else preprocess(batch)
+    words = f"Accuracy of {model.name!r} on {len(images):,} images"
+    for chunk in batches(len(images), batch_size, verbose, words):
+        values = images[chunk] if preprocess is None else preprocess(images[chunk])
         guesses.append(to_numpy(model.predict_on_batch(values)))
     values = np.concatenate(guesses)
-    if outputs == 1:
-        right = (values[:, 0] > _threshold(model)) == (wanted[test] > 0)
+    if _outputs_of(model) == 1:
+        right = (values.reshape(-1) > _threshold(model)) == (labels > 0)
     else:
-        right = values.argmax(axis=-1) == wanted[test]
-    return [
-        {
-            "table": "classification",
-            "row": name,
-            "metric": "accuracy",
-            "value": float(right.mean()),
-            "paper_value": None,
-            "baseline_constant": None,
-            "baseline_random": None,
-            "n": len(test),
-        }
-    ]
+        right = values.argmax(axis=-1) == labels
+    return {
+        "table": "classification",
+        "row": name,
+        "metric": "accuracy",
+        "value": float(right.mean()),
+        "paper_value": None,
+        "baseline_constant": None,
+        "baseline_random": None,
+        "n": len(images),
+    }
+
+
+def _outputs_of(model: keras.Model) -> int | None:
+    """Classes that a model tells apart; `None` where it does not classify images."""
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        return None
+    return shape[-1]
 
 
 def _threshold(model: keras.Model) -> float:

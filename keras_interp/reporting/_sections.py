@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,44 @@ import numpy as np
 from keras_interp import plotting
 from keras_interp.datasets import PartsDataset
 from keras_interp.metrics._measurement import FilterMeasurement
+from keras_interp.receptive_field import ReceptiveField
 from keras_interp.reporting._page import ReportFigure, ReportSection, ReportTable
 from keras_interp.reporting._results import instability_bars
 from keras_interp.reporting._words import metric_words
+
+_FEW = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """The images of the figures, with the maps of the measured filters.
+
+    Args:
+        images: `(N, H, W, C)`.
+        titles: N words, such as the names of their classes.
+        maps: `(N, h, w, F)`.
+        masked_maps: `(N, h, w, F)`, or `None` for a layer without masks.
+        receptive_field: of the layer.
+    """
+
+    images: np.ndarray
+    titles: Sequence[str]
+    maps: np.ndarray
+    masked_maps: np.ndarray | None
+    receptive_field: ReceptiveField
+
+    @classmethod
+    def scored(cls, found: FilterMeasurement, dataset: PartsDataset) -> Shown:
+        """Those that had no say in choosing parts."""
+        scored = ~found.chose
+        places, masked = found.images[scored], found.layer.masked_maps
+        return cls(
+            images=dataset.images[places],
+            titles=[dataset.class_names[label] for label in dataset.labels[places]],
+            maps=found.layer.maps[scored],
+            masked_maps=None if masked is None else masked[scored],
+            receptive_field=found.receptive_field,
+        )
 
 
 def instability_section(rows: Sequence[dict[str, Any]]) -> list[ReportSection]:
@@ -35,10 +71,18 @@ def instability_section(rows: Sequence[dict[str, Any]]) -> list[ReportSection]:
 
 def parts_section(found: FilterMeasurement, dataset: PartsDataset) -> ReportSection:
     """Which part each filter follows, and how well."""
-    names = dataset.landmark_names
     count, total = int(found.detectors.sum()), len(found.detectors)
+    # A landmark that occurs in no image is no part that a filter could follow.
+    occurs = occurring(dataset)
+    place = np.append(np.cumsum(occurs) - 1, -1)
     axes = plotting.part_histogram(
-        found.tracking.part, names, detectors=found.detectors
+        place[found.tracking.part],
+        [
+            name
+            for name, seen in zip(dataset.landmark_names, occurs, strict=True)
+            if seen
+        ],
+        detectors=found.detectors,
     )
     whose = "all objects" if found.categories is None else "those of its own class"
     return ReportSection(
@@ -59,6 +103,11 @@ def parts_section(found: FilterMeasurement, dataset: PartsDataset) -> ReportSect
         ],
         tables=[_filter_table(found, dataset)],
     )
+
+
+def occurring(dataset: PartsDataset) -> np.ndarray:
+    """bool `(K,)`: the landmarks that at least one image shows."""
+    return np.isfinite(dataset.landmarks).all(axis=-1).any(axis=0)
 
 
 def _filter_table(found: FilterMeasurement, dataset: PartsDataset) -> ReportTable:
@@ -84,19 +133,17 @@ def _filter_table(found: FilterMeasurement, dataset: PartsDataset) -> ReportTabl
 
 
 def gallery_section(
-    found: FilterMeasurement, dataset: PartsDataset, filters: int = 6, top: int = 6
+    shown: Shown, chosen: Sequence[int], names: Sequence[str], caption: str
 ) -> ReportSection:
-    """The strongest images of the best filters of different parts."""
-    chosen = representative_filters(found, filters)
-    scored = ~found.chose
+    """The strongest images of some filters."""
     axes = plotting.filter_gallery(
-        dataset.images[found.images[scored]],
-        found.layer.maps[scored],
-        found.receptive_field,
+        shown.images,
+        shown.maps,
+        shown.receptive_field,
         chosen,
-        top=min(top, int(scored.sum())),
+        top=min(6, len(shown.images)),
         show=["region"],
-        names=[_filter_name(index, found, dataset) for index in chosen],
+        names=names,
     )
     return ReportSection(
         "What single filters see",
@@ -105,23 +152,22 @@ def gallery_section(
             "bright region is what the filter responds to, the cross its peak. Look "
             "along a line: does the cross stay on one part while the object moves?"
         ],
-        figures=[
-            ReportFigure.drawn(
-                axes,
-                "Beside each line the filter's number and the part that it follows "
-                "best; filters of different parts first, then by tracking. Scored "
-                "images only.",
-            )
-        ],
+        figures=[ReportFigure.drawn(axes, caption)],
     )
 
 
-def _filter_name(index: int, found: FilterMeasurement, dataset: PartsDataset) -> str:
-    """Number, class and part of a filter, such as `7: cat head`."""
-    part = [*dataset.landmark_names, "no part"][found.tracking.part[index]]
-    if found.categories is None:
-        return f"{index}: {part}"
-    return f"{index}: {dataset.class_names[found.categories[index]]} {part}"
+def filter_names(
+    found: FilterMeasurement, dataset: PartsDataset, chosen: Sequence[int]
+) -> list[str]:
+    """Number, class and part of filters, such as `7: cat head`."""
+    parts = [*dataset.landmark_names, "no part"]
+    names = []
+    for index in chosen:
+        words = [parts[found.tracking.part[index]]]
+        if found.categories is not None:
+            words.insert(0, dataset.class_names[found.categories[index]])
+        names.append(f"{index}: {' '.join(words)}")
+    return names
 
 
 def representative_filters(found: FilterMeasurement, count: int) -> list[int]:
@@ -134,21 +180,22 @@ def representative_filters(found: FilterMeasurement, count: int) -> list[int]:
     return order[np.concatenate([leaders, others])[:count]].tolist()
 
 
-def masks_section(
-    found: FilterMeasurement, dataset: PartsDataset
-) -> list[ReportSection]:
+def strongest_filters(scores: np.ndarray, count: int) -> list[int]:
+    """Filters to look at without landmarks: those of the greatest mean peak."""
+    return np.argsort(-scores.mean(axis=0), kind="stable")[:count].tolist()
+
+
+def masks_section(shown: Shown, chosen: int) -> list[ReportSection]:
     """One filter's map before and after the mask; nothing for an ordinary layer."""
-    if found.layer.masked_maps is None:
+    if shown.masked_maps is None:
         return []
-    scored = ~found.chose
-    chosen = representative_filters(found, 1)
     axes = plotting.filter_gallery(
-        dataset.images[found.images[scored]],
-        found.layer.maps[scored],
-        found.receptive_field,
-        chosen,
-        top=min(6, int(scored.sum())),
-        masked_maps=found.layer.masked_maps[scored],
+        shown.images,
+        shown.maps,
+        shown.receptive_field,
+        [chosen],
+        top=min(6, len(shown.images)),
+        masked_maps=shown.masked_maps,
     )
     return [
         ReportSection(
@@ -157,32 +204,27 @@ def masks_section(
                 "The same filter three times: what it responds to, its feature map "
                 "before the mask, and what the mask lets through to the next layer."
             ],
-            figures=[ReportFigure.drawn(axes, f"Filter {chosen[0]}.")],
+            figures=[ReportFigure.drawn(axes, f"Filter {chosen}.")],
         )
     ]
 
 
-def heatmap_section(
-    found: FilterMeasurement, dataset: PartsDataset, images: int = 6
-) -> ReportSection:
+def heatmap_section(shown: Shown, count: int = 6) -> ReportSection:
     """Where in some images the filters peak, all filters together."""
     from matplotlib.figure import Figure
 
-    scored = np.flatnonzero(~found.chose)
-    # Evenly over the scored images, which are often sorted by class.
-    places = np.linspace(0, len(scored) - 1, min(images, len(scored)))
-    shown = scored[np.unique(places.astype(int))]
-    figure = Figure(figsize=(1.6 * len(shown), 1.75), layout="constrained")
-    for ax, image in zip(
-        figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True
-    ):
-        place = found.images[image]
+    # Evenly over the images, which are often sorted by class.
+    places = np.linspace(0, len(shown.images) - 1, min(count, len(shown.images)))
+    places = np.unique(places.astype(int))
+    figure = Figure(figsize=(1.6 * len(places), 1.75), layout="constrained")
+    row = figure.subplots(1, len(places), squeeze=False)[0]
+    for ax, place in zip(row, places, strict=True):
         plotting.part_heatmap(
-            dataset.images[place],
-            found.layer.maps[image],
-            found.receptive_field,
+            shown.images[place],
+            shown.maps[place],
+            shown.receptive_field,
             ax,
-            title=dataset.class_names[dataset.labels[place]],
+            title=shown.titles[place],
         )
     return ReportSection(
         "Where the layer looks",
@@ -197,27 +239,50 @@ def heatmap_section(
     )
 
 
-_FEW = 100
+def training_section(history: Any) -> list[ReportSection]:
+    """The curves of what `fit` logged; nothing without a history."""
+    if history is None:
+        return []
+    axes = plotting.training_curves(history)
+    return [
+        ReportSection(
+            "How training went",
+            [
+                "The two entropies say how undecided the filters are: between their "
+                "category and the rest, and between places in the image. The exact "
+                "filter loss lowers both; the default one sharpens each map on its "
+                "own, and there the filter loss is the curve to watch."
+            ],
+            figures=[ReportFigure.drawn(axes, "One point for each epoch.")],
+        )
+    ]
 
 
-def caveats_section(
-    found: FilterMeasurement, part_names: Sequence[str], notes: Sequence[str] = ()
-) -> ReportSection:
-    """The limits of these very figures, and those that hold always.
+def caveats_section(points: Sequence[str]) -> ReportSection:
+    """The limits of these very figures, and those that always hold."""
+    always = [
+        "The gallery shows each filter's strongest images, which flatters every "
+        "filter; the tables count all images that were measured.",
+        "A filter can only be matched to parts that somebody marked. It may follow "
+        "something that has no landmark.",
+        "One training run is one draw: another seed gives other filters. Compare "
+        "networks over several seeds.",
+        "That a filter follows a part does not yet mean that the network's decision "
+        "depends on it.",
+    ]
+    return ReportSection("What this does not show", points=[*points, *always])
 
-    Args:
-        found: what was measured.
-        part_names: names of the landmarks.
-        notes: further sentences, about the data for instance.
-    """
+
+def limits_of(found: FilterMeasurement, part_names: Sequence[str]) -> list[str]:
+    """What these very figures cannot say."""
     scored = int((~found.chose).sum())
-    points = [*notes]
+    points = []
     if scored < _FEW:
         points.append(
             f"Only {scored} images were scored. Differences of a few hundredths "
             "between filters or networks are noise."
         )
-    if found.detectors.any() and (found.coverage < 1.5):
+    if found.detectors.any() and found.coverage < 1.5:
         parts = found.tracking.part[found.detectors]
         most = part_names[int(np.bincount(parts[parts >= 0]).argmax())]
         points.append(
@@ -229,19 +294,14 @@ def caveats_section(
             "No filter passed the bar for a part detector. An image in which a filter "
             "happens to sit on a part is no evidence against that."
         )
-    if found.dead > 0.1:
-        points.append(
-            f"{found.dead:.0%} of the filters hardly ever fire; their lines are empty, "
-            "and they do not enter the means."
-        )
-    points += [
-        "The gallery shows each filter's strongest images, which flatters every "
-        "filter; the tables count all scored images.",
-        "A filter can only be matched to parts that somebody marked. It may follow "
-        "something that has no landmark.",
-        "One training run is one draw: another seed gives other filters. Compare "
-        "networks over several seeds.",
-        "That a filter follows a part does not yet mean that the network's decision "
-        "depends on it.",
+    return [*points, *limit_of_dead(found.dead)]
+
+
+def limit_of_dead(dead: float) -> list[str]:
+    """What many filters that hardly ever fire mean for the figures."""
+    if not dead > 0.1:
+        return []
+    return [
+        f"{dead:.0%} of the filters hardly ever fire; their lines are empty, and they "
+        "do not enter the means."
     ]
-    return ReportSection("What this does not show", points=points)

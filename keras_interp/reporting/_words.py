@@ -88,6 +88,13 @@ _WORDS = {
         "the same part, 3 if three parts have equally many filters each.",
         digits=1,
     ),
+    "density": MetricWords(
+        "Density",
+        "lower",
+        "Share of a feature map's cells that are stronger than a hundredth of its "
+        "peak: low for a filter with one compact peak, high for one that answers to "
+        "texture.",
+    ),
     "overlap": MetricWords(
         "Overlap",
         "lower",

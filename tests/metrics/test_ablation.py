@@ -70,7 +70,7 @@ def test_model_is_left_as_it_was(sorter):
     call = layer.call
     before = model.predict(images, verbose=0)
     ablation(model, "conv", images, labels, [0, 1])
-    with pytest.raises(ValueError, match="filters must be"):
+    with pytest.raises(ValueError, match="filters as indices"):
         ablation(model, "conv", images, labels, [3])
     assert layer.call == call
     assert "call" not in layer.__dict__
@@ -168,7 +168,7 @@ def test_bad_input_is_refused(sorter):
     model, images, labels = sorter
     with pytest.raises(ValueError, match="layer_name='convolution'"):
         ablation(model, "convolution", images, labels, [0])
-    with pytest.raises(ValueError, match="50 images and 49 labels"):
+    with pytest.raises(ValueError, match="Received: 50 images and 49 labels"):
         ablation(model, "conv", images, labels[:-1], [0])
     with pytest.raises(ValueError, match="at least one"):
         ablation(model, "conv", images[:0], labels[:0], [0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
@@ -96,6 +97,159 @@ def test_no_accuracy_on_images_that_may_have_been_trained_on(ordinary):
 
 
 def test_labels_of_another_length_are_refused(ordinary, dataset, tmp_path):
-    with pytest.raises(ValueError, match="each of the 24 images; got 3"):
+    with pytest.raises(ValueError, match="each of the 24 images. Received: 3"):
         ki.report(ordinary, dataset, tmp_path / "report.html", labels=[0, 1, 0])
     assert not list(tmp_path.iterdir())
+
+
+HEADINGS_WITHOUT_LANDMARKS = [
+    "What was trained",
+    "What came out",
+    "What single filters see",
+    "What the mask does",
+    "Where the layer looks",
+    "What this does not show",
+    "Glossary",
+]
+
+
+def test_a_report_without_landmarks(interpretable, dataset, tmp_path):
+    page = Page(ki.report(interpretable, dataset.images, tmp_path / "report.html"))
+    assert page.headings == HEADINGS_WITHOUT_LANDMARKS
+    assert "2 of the 3 filters measured fire" in page.text
+    assert "24 of 24×24, without landmarks" in page.text
+    assert "says which part of an object a filter follows" in page.text
+    # One of 576 cells is active where an object is: 0.0017, shown with two digits.
+    for metric in ("Density", "Overlap", "Position spread", "Dead filters"):
+        assert metric in page.text
+    assert "Accuracy" not in page.text and "Tracking" not in page.text
+    assert "nan" not in page.text.lower().split()
+
+
+def test_labels_bring_the_accuracy_without_landmarks(ordinary, dataset, tmp_path):
+    path = tmp_path / "report.html"
+    wrong = dataset.labels.copy()
+    wrong[:3] = 1 - wrong[:3]
+    page = Page(ki.report(ordinary, dataset.images, path, labels=wrong))
+    assert "87.5 %" in page.text  # 21 of 24
+    assert "accuracy is that on the images given here" in page.text
+    one_hot = Page(ki.report(ordinary, dataset.images, path, labels=np.eye(2)[wrong]))
+    assert "87.5 %" in one_hot.text
+
+
+def test_a_dataset_whose_landmarks_are_all_absent(ordinary, dataset, tmp_path):
+    empty = dataclasses.replace(dataset, landmarks=dataset.landmarks * np.nan)
+    page = Page(ki.report(ordinary, empty, tmp_path / "report.html"))
+    assert "Which part each filter follows" not in page.headings
+    assert "100.0 %" in page.text  # the accuracy on the test images
+
+
+class Batches(keras.utils.PyDataset):
+    """Twelve images at a time, with labels."""
+
+    def __init__(self, dataset):
+        super().__init__()
+        self.dataset = dataset
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, place):
+        rows = slice(12 * place, 12 * place + 12)
+        return self.dataset.images[rows], self.dataset.labels[rows]
+
+
+@pytest.mark.parametrize("form", ["tf.data", "PyDataset", "generator"])
+def test_batches_with_labels(form, ordinary, dataset, tmp_path):
+    batches = {
+        "tf.data": lambda: dataset.to_tf_data(batch_size=5),
+        "PyDataset": lambda: Batches(dataset),
+        "generator": lambda: (Batches(dataset)[place] for place in range(2)),
+    }[form]()
+    page = Page(ki.report(ordinary, batches, tmp_path / "report.html"))
+    assert "24 of 24×24, without landmarks" in page.text
+    assert "100.0 %" in page.text
+
+
+def test_a_folder_of_images(ordinary, dataset, tmp_path):
+    from PIL import Image
+
+    for place in range(5):
+        Image.fromarray(dataset.images[place]).save(tmp_path / f"{place}.png")
+    page = Page(ki.report(ordinary, tmp_path, tmp_path / "report.html"))
+    assert "5 of 24×24, without landmarks" in page.text
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (7, "Received: int"),
+        ("missing", "no folder with image files"),
+        (np.zeros((0, 24, 24, 3)), "at least one image"),
+        (np.zeros((24, 24)), "Received: images of shape"),
+        ([], "Received: no image"),
+        ([np.zeros(3)], "begin with an array of shape"),
+    ],
+)
+def test_other_data_are_refused(ordinary, data, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        ki.report(ordinary, data, tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dataset_without_end_is_refused(ordinary, dataset, tmp_path):
+    endless = dataset.to_tf_data(batch_size=5).repeat()
+    with pytest.raises(ValueError, match=r"Pass dataset\.take\(n\)"):
+        ki.report(ordinary, endless, tmp_path / "report.html")
+
+
+def test_forgotten_preparation_is_hinted_at(ordinary, dataset, tmp_path):
+    # Images of 0 to 1 are black to a network that divides by 255 itself.
+    dark = dataset.images / np.float32(255)
+    labels = dataset.labels
+    with pytest.warns(UserWarning, match=r"no better than naming the commonest class"):
+        path = ki.report(ordinary, dark, tmp_path / "report.html", labels=labels)
+    page = Page(path)
+    assert "Were the images prepared as in training" in page.text
+    assert "preprocess=" in page.text
+    path = ki.report(
+        ordinary, dark, path, labels=labels, preprocess=lambda images: images * 255
+    )
+    assert "Were the images prepared" not in Page(path).text
+
+
+def test_the_layers_inside_a_nested_model_are_listed(ordinary, dataset, tmp_path):
+    trunk = keras.Sequential(ordinary.layers[:2], name="trunk")
+    inputs = keras.Input((24, 24, 3))
+    pooled = keras.layers.GlobalMaxPooling2D(name="pool")(trunk(inputs))
+    nested = keras.Model(inputs, keras.layers.Dense(2, name="classes")(pooled))
+    page = Page(ki.report(nested, dataset, tmp_path / "report.html"))
+    assert "All 6 layers of the model" in page.text
+    for line in ("trunk", "trunk/conv", "pool", "classes"):
+        assert f"\n{line}\n" in page.text.replace(" ", "")
+
+
+def test_landmarks_that_never_occur_are_set_apart(interpretable, dataset, tmp_path):
+    absent = np.full((24, 1, 2), np.nan, "float32")
+    more = dataclasses.replace(
+        dataset,
+        landmarks=np.concatenate([absent, dataset.landmarks], axis=1),
+        landmark_names=["horn", "head", "tail"],
+    )
+    page = Page(ki.report(interpretable, more, tmp_path / "report.html"))
+    assert "head, tail (in no image: horn)" in page.text
+    assert "nan" not in page.text.lower().split()
+
+
+def test_progress_is_shown_from_the_first_second(
+    interpretable, dataset, tmp_path, capsys
+):
+    path = tmp_path / "report.html"
+    ki.report(interpretable, dataset, path, batch_size=6)
+    printed = capsys.readouterr().out
+    assert printed.startswith("Feature maps of layer 'parts' for 18 images\n")
+    for words in ("0/3", "3/3", "Measuring 3 filters", "Accuracy of", "Drawing the"):
+        assert words in printed
+    assert printed.rstrip().endswith(f"Writing {path}")
+    ki.report(interpretable, dataset, path, verbose=0)
+    assert capsys.readouterr().out == ""

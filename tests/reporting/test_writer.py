@@ -101,5 +101,5 @@ def test_an_old_file_is_replaced_and_no_draft_stays(content, tmp_path):
 
 
 def test_a_folder_is_refused(content, tmp_path):
-    with pytest.raises(ValueError, match="path must name a file"):
+    with pytest.raises(ValueError, match="path as the name of a file"):
         write_report(content, tmp_path)
