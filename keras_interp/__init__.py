@@ -26,10 +26,8 @@ from typing import TYPE_CHECKING, Any
 # Imported at once: `load_model` must know the classes of a saved file.
 from keras_interp import layers as layers
 from keras_interp import models as models
-
-# Here module and function share a name, and the function must win.
-from keras_interp.receptive_field import ReceptiveField as ReceptiveField
-from keras_interp.receptive_field import receptive_field as receptive_field
+from keras_interp.receptive_fields import ReceptiveField as ReceptiveField
+from keras_interp.receptive_fields import receptive_field as receptive_field
 
 __version__ = "0.1.0"
 

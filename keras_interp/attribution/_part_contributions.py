@@ -12,7 +12,7 @@ from keras import ops
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.forward_pass import Forward, activation_and_gradient
 from keras_interp.metrics import nearest_landmarks, positions_and_scores
-from keras_interp.receptive_field import ReceptiveField, receptive_field
+from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
 if TYPE_CHECKING:
     from keras_interp.datasets import PartsDataset

@@ -12,7 +12,7 @@ import numpy as np
 from keras_interp.metrics._regions import interpolation_weights
 
 if TYPE_CHECKING:
-    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.receptive_fields import ReceptiveField
 
 
 PIXELS_AT_ONCE = 2**20  # what is worked on together should fit in the cache

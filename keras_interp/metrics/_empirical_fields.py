@@ -10,7 +10,7 @@ import numpy as np
 from keras_interp.metrics._peaks import check_feature_maps, to_numpy
 
 if TYPE_CHECKING:
-    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.receptive_fields import ReceptiveField
 
 
 # Occluder and step of the released code, as shares of its 224 pixels.

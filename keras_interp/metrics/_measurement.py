@@ -30,7 +30,7 @@ from keras_interp.metrics._progress import announce
 from keras_interp.metrics._regions import filter_regions
 from keras_interp.metrics._scores import PartScores
 from keras_interp.metrics._tracking import tracking
-from keras_interp.receptive_field import ReceptiveField, receptive_field
+from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
 _REGIONS_AT_ONCE = 64
 

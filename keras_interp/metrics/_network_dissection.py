@@ -24,10 +24,10 @@ from keras_interp.metrics._peaks import (
     height_width,
     to_numpy,
 )
-from keras_interp.receptive_field import ReceptiveField
+from keras_interp.receptive_fields import ReceptiveField
 
 if TYPE_CHECKING:
-    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.receptive_fields import ReceptiveField
 
 
 def network_dissection(

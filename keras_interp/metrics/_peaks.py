@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 if TYPE_CHECKING:
-    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.receptive_fields import ReceptiveField
 
 
 def to_numpy(array: Any) -> np.ndarray:

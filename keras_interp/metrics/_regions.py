@@ -13,7 +13,7 @@ from keras_interp.metrics._peaks import (
 )
 
 if TYPE_CHECKING:
-    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.receptive_fields import ReceptiveField
 
 
 # Zhou et al., Object detectors emerge in deep scene CNNs, ICLR 2015: what really moves

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.receptive_fields import ReceptiveField
 
 
 _SHOW = ("region", "feature_map", "masked_map")

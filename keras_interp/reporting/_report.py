@@ -23,7 +23,7 @@ from keras_interp.metrics._measurement import (
     measure_filters,
 )
 from keras_interp.metrics._progress import announce
-from keras_interp.receptive_field import receptive_field
+from keras_interp.receptive_fields import receptive_field
 from keras_interp.reporting._findings import Findings, with_landmarks, without_landmarks
 from keras_interp.reporting._images import gathered_images
 from keras_interp.reporting._page import (

@@ -11,7 +11,7 @@ import numpy as np
 from keras_interp import plotting
 from keras_interp.datasets import PartsDataset
 from keras_interp.metrics._measurement import FilterMeasurement
-from keras_interp.receptive_field import ReceptiveField
+from keras_interp.receptive_fields import ReceptiveField
 from keras_interp.reporting._page import ReportFigure, ReportSection, ReportTable
 from keras_interp.reporting._results import instability_bars
 from keras_interp.reporting._words import metric_words

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_interp import datasets
-from keras_interp.receptive_field import ReceptiveField
+from keras_interp.receptive_fields import ReceptiveField
 from keras_interp.reproduce.explainer_course import COURSES
 from keras_interp.reproduce.frozen_trunk import FrozenTrunk, Projection
 from keras_interp.reproduce.icnn_task import (

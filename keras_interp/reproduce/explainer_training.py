@@ -10,7 +10,7 @@ import numpy as np
 from keras_interp.attribution import part_contributions
 from keras_interp.metrics import LayerMaps
 from keras_interp.models import Encoding, Explainer
-from keras_interp.receptive_field import ReceptiveField, receptive_field
+from keras_interp.receptive_fields import ReceptiveField, receptive_field
 from keras_interp.reporting import FilterMeasurement, measure_maps
 from keras_interp.reproduce.explained_task import ExplainedTask
 from keras_interp.reproduce.explainer_course import BATCH_SIZE

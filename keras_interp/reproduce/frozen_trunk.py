@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_interp import models
-from keras_interp.receptive_field import ReceptiveField, receptive_field
+from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
 BACKBONES = ("squeezenet", "mobilenet")
 _HALF_WHITENING = 0.5

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from keras_interp.receptive_field import ReceptiveField
+from keras_interp.receptive_fields import ReceptiveField
 from keras_interp.reproduce.frozen_trunk import FrozenTrunk, Projection
 from keras_interp.reproduce.icnn_figures import draw_task
 from keras_interp.reproduce.icnn_network import IcnnRecipe

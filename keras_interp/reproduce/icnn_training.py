@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_interp import metrics
 from keras_interp.callbacks import GradientRatio
-from keras_interp.receptive_field import ReceptiveField
+from keras_interp.receptive_fields import ReceptiveField
 from keras_interp.reporting import FilterMeasurement, measure_maps, read_feature_maps
 from keras_interp.reproduce.icnn_network import TOP_LAYER, IcnnRecipe, build_network
 from keras_interp.reproduce.icnn_task import IcnnTask

@@ -65,7 +65,7 @@ def test_a_task_that_is_not_there_is_refused(tmp_path, monkeypatch):
 
 def test_the_fields_of_trunk_and_explainer_are_put_together(drawn_task):
     from keras_interp import models
-    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.receptive_fields import ReceptiveField
     from keras_interp.reproduce.explainer_performer import (
         TARGET_LAYER,
         PerformerRecipe,
@@ -83,7 +83,7 @@ def test_the_fields_of_trunk_and_explainer_are_put_together(drawn_task):
 
 
 def test_the_maps_of_a_frozen_trunk_are_measured_once(drawn_task):
-    from keras_interp.receptive_field import ReceptiveField
+    from keras_interp.receptive_fields import ReceptiveField
     from keras_interp.reproduce.explainer_performer import (
         PerformerRecipe,
         build_performer,

@@ -23,7 +23,7 @@ class UnknownField(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class AxisField:
-    """Receptive fields of a row of units along one axis of the picture.
+    """Receptive fields of a row of units along one axis of the image.
 
     Args:
         length: number of units, `None` where the model leaves it open.
@@ -63,7 +63,7 @@ def window(
         if stride > 1:
             if length is None:
                 raise UnknownField(
-                    "pads by an amount that depends on the picture's size, which the "
+                    "pads by an amount that depends on the image's size, which the "
                     "model leaves open; pass image_size=(height, width)"
                 )
             total = max((math.ceil(length / stride) - 1) * stride + reach - length, 0)
@@ -160,6 +160,22 @@ def shifted(axis: AxisField, before: int, after: int) -> AxisField:
     length = None if axis.length is None else axis.length + before + after
     return dataclasses.replace(
         axis, length=length, start=axis.start - before * axis.stride
+    )
+
+
+def seen(axis: AxisField, rule: AxisField, length: int | None) -> AxisField:
+    """Units that see what a rule says of those before them.
+
+    Args:
+        axis: the units before.
+        rule: what one unit sees, in units before it.
+        length: number of the new units.
+    """
+    return AxisField(
+        length,
+        axis.size + (rule.size - 1) * axis.stride,
+        axis.stride * rule.stride,
+        axis.start + rule.start * axis.stride,
     )
 
 

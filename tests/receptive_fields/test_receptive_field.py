@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 
 import keras_interp as ki
-from keras_interp.receptive_field import ReceptiveField, receptive_field
+from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
 
 def conv(kernel, stride=1, padding="same", **options):
@@ -386,7 +386,7 @@ def test_unknown_layer_is_named_only_where_it_matters():
     y = layers.MultiHeadAttention(1, 4, name="attention")(x, x)
     model = keras.Model(inputs, conv(3, name="after")(y))
     assert receptive_field(model, "before").size == 3
-    with pytest.raises(ValueError, match="'after' cannot be told: layer 'attention'"):
+    with pytest.raises(ValueError, match="'after', whose field .*: layer 'attention'"):
         receptive_field(model, "after")
 
 
@@ -404,7 +404,9 @@ def test_whole_picture_is_refused(layer):
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), conv(3), layer, layers.Dense(2, name="dense")]
     )
-    with pytest.raises(ValueError, match="'dense' has no receptive field.*'merging'"):
+    with pytest.raises(
+        ValueError, match="'dense', which has no receptive field.*'merging'"
+    ):
         receptive_field(model, "dense")
 
 
@@ -420,16 +422,16 @@ def test_refusals():
     model = keras.Sequential([keras.Input((8, 8, 1)), conv(3, name="conv")])
     with pytest.raises(ValueError, match="layer_name='con'. Choose from 'conv'"):
         receptive_field(model, "con")
-    with pytest.raises(ValueError, match="takes pictures of \\(8, 8\\)"):
+    with pytest.raises(ValueError, match="as the model takes images, \\(8, 8\\)"):
         receptive_field(model, "conv", 9)
-    with pytest.raises(ValueError, match="image_size must be"):
+    with pytest.raises(ValueError, match="image_size as a positive"):
         receptive_field(model, "conv", (8, 8, 1))
     with pytest.raises(ValueError, match="not built"):
         receptive_field(keras.Sequential([conv(3)]), "conv")
     with pytest.raises(ValueError, match="functional or Sequential"):
         receptive_field(Block(), "inner")
     vectors = keras.Sequential([keras.Input((8,)), layers.Dense(2, name="dense")])
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="no image"):
         receptive_field(vectors, "dense")
     first = keras.Sequential(
         [keras.Input((1, 8, 8)), conv(3, data_format="channels_first", name="first")]

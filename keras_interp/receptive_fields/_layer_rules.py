@@ -9,16 +9,23 @@ from typing import Any
 
 import keras
 
-from keras_interp.receptive_field_rules import (
+from keras_interp._network.graph import Node
+from keras_interp._network.layer_names import flattened_layers
+from keras_interp.layers import InterpretableMask, PartMask
+from keras_interp.receptive_fields._arithmetic import (
     AxisField,
     UnknownField,
     resampled,
+    seen,
     shifted,
     transposed,
     union,
     window,
 )
+from keras_interp.receptive_fields._probing import works_cell_by_cell
 
+Shape = tuple[int | None, ...]
+GIVE_A_RULE = "say what one of its units sees with rules={name: ki.ReceptiveField(...)}"
 _LAYERS = keras.layers
 _MERGING = (
     _LAYERS.Add,
@@ -92,7 +99,7 @@ class MapField:
 
 @dataclasses.dataclass(frozen=True)
 class NoPlace:
-    """Units that belong to no place of the picture.
+    """Units that belong to no place of the image.
 
     Args:
         reason: why, for messages.
@@ -119,23 +126,21 @@ def describe(operation: Any) -> str:
     return f"{operation.name!r} ({type(operation).__name__})"
 
 
-def output_field(
-    operation: Any,
-    fields: Sequence[Field],
-    shapes: Sequence[tuple[int | None, ...]],
-    output_shape: tuple[int | None, ...],
-) -> Field:
-    """Receptive fields of what a layer puts out.
+def output_fields(node: Node, fields: Sequence[Field]) -> list[Field]:
+    """Receptive fields of what a layer puts out, one for each output.
 
     Args:
-        operation: a Keras layer or operation.
+        node: the call of a Keras layer or operation.
         fields: of its input tensors.
-        shapes: of its input tensors, batch axis included.
-        output_shape: of its output tensor.
     """
+    return [_output_field(node, fields, tuple(one.shape)) for one in node.outputs]
+
+
+def _output_field(node: Node, fields: Sequence[Field], output_shape: Shape) -> Field:
     for field in fields:
         if isinstance(field, NotKnown):
             return field
+    shapes = [tuple(tensor.shape) for tensor in node.inputs]
     try:
         places = [
             field
@@ -146,26 +151,56 @@ def output_field(
             if isinstance(field, NoPlace):
                 if len(places) > 1:
                     raise UnknownField(f"joins maps with units whose {field.reason}")
-                return _keep_no_place(operation, field, output_shape)
-        maps = [field for field in places if isinstance(field, MapField)]
-        if not maps:
+                return _keep_no_place(node.operation, field, output_shape)
+        if not places:
             first = next(field for field in fields if isinstance(field, NoPlace))
-            return _keep_no_place(operation, first, output_shape)
-        return _map_output(operation, maps, shapes[0], output_shape)
+            return _keep_no_place(node.operation, first, output_shape)
+        return _map_output(node, fields, output_shape)
     except UnknownField as error:
-        return NotKnown(f"layer {describe(operation)} {error}")
+        return NotKnown(f"layer {describe(node.operation)} {error}")
 
 
-def _can_be_passed_over(field: Field, shape: tuple[int | None, ...]) -> bool:
+def given_fields(
+    node: Node, fields: Sequence[Field], rule: tuple[AxisField, AxisField]
+) -> list[Field]:
+    """Receptive fields of what a layer puts out, by a rule that the caller gives.
+
+    Args:
+        node: the call of the layer.
+        fields: of its input tensors.
+        rule: what each unit sees of the layer's inputs, vertically and horizontally,
+            in units of these.
+    """
+    maps = [field for field in fields if isinstance(field, MapField)]
+    if len(maps) < len(fields):
+        other = next(field for field in fields if not isinstance(field, MapField))
+        return [other] * len(node.outputs)
+    found: list[Field] = []
+    for tensor in node.outputs:
+        shape = tuple(tensor.shape)
+        if len(shape) != 4:
+            raise ValueError(
+                "Expected in `rules` layers whose output is (batch, height, width, "
+                f"channels). Received: a rule for layer {describe(node.operation)} "
+                f"with the output {shape}. Leave it out."
+            )
+        vertical, horizontal = _joined(maps).axes
+        found.append(
+            MapField(
+                seen(vertical, rule[0], shape[1]), seen(horizontal, rule[1], shape[2])
+            )
+        )
+    return found
+
+
+def _can_be_passed_over(field: Field, shape: Shape) -> bool:
     """Whether an operand scales or shifts all places alike, as a gate does."""
     if not isinstance(field, NoPlace):
         return False
     return field.uniform or len(shape) < 4 or tuple(shape[1:3]) == (1, 1)
 
 
-def _keep_no_place(
-    operation: Any, field: NoPlace, output_shape: tuple[int | None, ...]
-) -> NoPlace:
+def _keep_no_place(operation: Any, field: NoPlace, output_shape: Shape) -> NoPlace:
     if isinstance(operation, _LAYERS.Reshape):
         # What a reshape lays out as a map is no longer the same at all places.
         single = len(output_shape) < 4 or tuple(output_shape[1:3]) == (1, 1)
@@ -173,13 +208,11 @@ def _keep_no_place(
     return field
 
 
-def _map_output(
-    operation: Any,
-    maps: Sequence[MapField],
-    input_shape: tuple[int | None, ...],
-    output_shape: tuple[int | None, ...],
-) -> Field:
+def _map_output(node: Node, fields: Sequence[Field], output_shape: Shape) -> Field:
     """The rule of one layer, with at least one map among its inputs."""
+    operation = node.operation
+    maps = [field for field in fields if isinstance(field, MapField)]
+    input_shape = tuple(node.inputs[0].shape)
     if isinstance(operation, _LAYERS.SpectralNormalization):
         operation = operation.layer
     if getattr(operation, "data_format", None) == "channels_first":
@@ -192,10 +225,10 @@ def _map_output(
         return _joined(maps)
     if isinstance(operation, _MERGING):
         return _joined(maps)
-    if type(operation).__module__.startswith("keras.src.ops."):
-        return _operation_output(operation, maps, input_shape, output_shape)
+    if not isinstance(operation, _LAYERS.Layer):
+        return _operation_output(node, fields, output_shape)
     if len(maps) > 1:
-        raise UnknownField("joins several maps in a way that is not known")
+        return _own(node, fields, output_shape)
     (field,) = maps
     moved = _moved(operation, field)
     if moved is not None:
@@ -207,7 +240,7 @@ def _map_output(
         return _pooled(operation, uniform=False)
     if isinstance(operation, _POINTWISE) or _is_augmentation(operation):
         return field
-    return _custom(operation, field, input_shape, output_shape)
+    return _own(node, fields, output_shape)
 
 
 def _pooled(operation: Any, uniform: bool) -> NoPlace:
@@ -220,12 +253,12 @@ def _joined(maps: Sequence[MapField]) -> MapField:
 
 
 def _operation_output(
-    operation: Any,
-    maps: Sequence[MapField],
-    input_shape: tuple[int | None, ...],
-    output_shape: tuple[int | None, ...],
+    node: Node, fields: Sequence[Field], output_shape: Shape
 ) -> Field:
     """An operation of keras.ops that was called on the model's own tensors."""
+    operation = node.operation
+    maps = [field for field in fields if isinstance(field, MapField)]
+    input_shape = tuple(node.inputs[0].shape)
     name = type(operation).__name__
     same_cells = len(output_shape) == 4 and output_shape[1:3] == input_shape[1:3]
     if name == "Concatenate" and operation.axis not in (-1, 3):
@@ -234,8 +267,11 @@ def _operation_output(
         return _joined(maps)
     if name in _REDUCING_OPERATIONS:
         return maps[0] if same_cells else _pooled(operation, uniform=True)
+    if _needs_no_rule(node, fields, output_shape):
+        return _joined(maps)
     raise UnknownField(
-        "is an operation whose receptive field is not known; use a Keras layer"
+        "is an operation whose receptive field is not known; use a Keras layer, or "
+        f"{GIVE_A_RULE}"
     )
 
 
@@ -272,7 +308,7 @@ def _moved(layer: Any, field: MapField) -> MapField | None:
     if isinstance(layer, _LAYERS.Resizing):
         return _resized(layer, field)
     if isinstance(layer, _LAYERS.CenterCrop | _LAYERS.RandomCrop):
-        raise UnknownField("crops at a place that depends on the picture; crop before")
+        raise UnknownField("crops at a place that depends on the image; crop before")
     return None
 
 
@@ -292,7 +328,7 @@ def _resized(layer: Any, field: MapField) -> MapField:
     lengths = [axis.length for axis in field.axes]
     if None in lengths:
         raise UnknownField(
-            "resizes pictures of open size; pass image_size=(height, width)"
+            "resizes images of open size; pass image_size=(height, width)"
         )
     sizes = layer.height, layer.width
     return _each(
@@ -313,7 +349,8 @@ def _pair(value: Any) -> tuple[Any, Any]:
 
 
 def _is_keras(layer: Any) -> bool:
-    return type(layer).__module__.startswith("keras.src.layers.")
+    """Whether a layer is of a class that Keras offers."""
+    return type(layer) is getattr(_LAYERS, type(layer).__name__, None)
 
 
 def _is_window(layer: Any) -> bool:
@@ -324,28 +361,37 @@ def _is_window(layer: Any) -> bool:
 
 
 def _is_augmentation(layer: Any) -> bool:
-    """Random changes of pictures, which do nothing outside training."""
+    """Random changes of images, which do nothing outside training."""
     return _is_keras(layer) and type(layer).__name__.startswith("Random")
 
 
-def _custom(
-    layer: Any,
-    field: MapField,
-    input_shape: tuple[int | None, ...],
-    output_shape: tuple[int | None, ...],
-) -> MapField:
-    """A layer of somebody's own: pointwise if nothing speaks against it."""
-    inner = [one for one in layer._flatten_layers(include_self=False)]
-    speaks_against = _is_keras(layer) or any(
-        not isinstance(one, _POINTWISE) and (_is_keras(one) or _is_window(one))
-        for one in inner
+def _own(node: Node, fields: Sequence[Field], output_shape: Shape) -> MapField:
+    """A layer without a rule, which needs none if it works cell by cell."""
+    # The masks look at whole maps, but leave what they keep where it is.
+    masks = isinstance(node.operation, (InterpretableMask, PartMask))
+    holds = not masks and _holds_windows(node.operation)
+    if masks or (not holds and _needs_no_rule(node, fields, output_shape)):
+        return _joined([field for field in fields if isinstance(field, MapField)])
+    raise UnknownField(
+        "is of a kind whose receptive field is not known. A layer of your own counts "
+        "as a convolution if it has kernel_size, strides and padding, and needs no "
+        "rule if it works cell by cell on maps of one shape and holds no layer that "
+        f"moves places; otherwise {GIVE_A_RULE}"
     )
-    same_cells = len(output_shape) == 4 and output_shape[1:3] == input_shape[1:3]
-    if speaks_against or not same_cells:
-        raise UnknownField(
-            "is of a kind whose receptive field is not known. A layer of your own "
-            "counts as a convolution if it has kernel_size, strides and padding, and "
-            "as pointwise if its maps are as large as its input's and it holds no "
-            "layer that moves places"
-        )
-    return field
+
+
+def _holds_windows(layer: Any) -> bool:
+    """Whether a layer holds others that move places."""
+    return any(
+        not isinstance(one, _POINTWISE) and (_is_keras(one) or _is_window(one))
+        for one in flattened_layers(layer, include_self=False)
+    )
+
+
+def _needs_no_rule(node: Node, fields: Sequence[Field], output_shape: Shape) -> bool:
+    """Whether an operation works cell by cell on maps of one shape."""
+    are_maps = [isinstance(field, MapField) for field in fields]
+    shapes = [tuple(tensor.shape) for tensor in node.inputs]
+    cells = {s[1:3] for s, is_map in zip(shapes, are_maps, strict=True) if is_map}
+    same = len(output_shape) == 4 and cells == {output_shape[1:3]}
+    return same and works_cell_by_cell(node, are_maps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -10,15 +11,16 @@ import keras
 import numpy as np
 
 from keras_interp._network.graph import graph_of, input_names, nodes_of
-from keras_interp._network.layer_names import match_path
-from keras_interp.receptive_field_layers import (
+from keras_interp._network.layer_names import find_layer, match_path
+from keras_interp.receptive_fields._arithmetic import AxisField
+from keras_interp.receptive_fields._layer_rules import (
     Field,
     MapField,
     NoPlace,
     NotKnown,
-    output_field,
+    given_fields,
+    output_fields,
 )
-from keras_interp.receptive_field_rules import AxisField
 
 Scalar = int | float
 Fields = dict[tuple[str, ...], Field]
@@ -52,13 +54,16 @@ class ReceptiveField:
 
     def __post_init__(self) -> None:
         for name in ("size", "stride", "start"):
-            pair = np.ravel(np.asarray(getattr(self, name), dtype="float64"))
+            try:
+                pair = np.ravel(np.asarray(getattr(self, name), dtype="float64"))
+            except (TypeError, ValueError):
+                pair = np.empty(0)
             positive = name == "start" or np.all(pair > 0)
             if pair.size not in (1, 2) or not np.all(np.isfinite(pair)) or not positive:
                 raise ValueError(
-                    f"{name} must be a number or (vertical, horizontal) in pixels"
-                    f"{'' if name == 'start' else ', positive'}; got "
-                    f"{getattr(self, name)!r}."
+                    f"Expected `{name}` as a{'' if name == 'start' else ' positive'} "
+                    "number, or two as (vertical, horizontal), in pixels. Received: "
+                    f"{name}={getattr(self, name)!r}. Give finite numbers."
                 )
 
     def pixels(self, cells: Any) -> np.ndarray:
@@ -74,8 +79,8 @@ class ReceptiveField:
         cells = np.asarray(cells, dtype="float64")
         if cells.ndim == 0 or cells.shape[-1] != 2:
             raise ValueError(
-                "cells must have shape (..., 2) with (row, column); got shape "
-                f"{cells.shape}."
+                "Expected `cells` of shape (..., 2) with (row, column). Received: "
+                f"cells of shape {cells.shape}. Put the two numbers last."
             )
         start = np.broadcast_to(np.asarray(self.start, dtype="float64"), 2)
         stride = np.broadcast_to(np.asarray(self.stride, dtype="float64"), 2)
@@ -99,6 +104,7 @@ def receptive_field(
     model: keras.Model,
     layer_name: str,
     image_size: int | tuple[int, int] | None = None,
+    rules: Mapping[str | type, ReceptiveField] | None = None,
 ) -> ReceptiveField:
     """Computes where the units of a layer look and how much they see.
 
@@ -112,8 +118,9 @@ def receptive_field(
     Size is an upper bound by arithmetic, clipped by no border. Gates that come from
     global pooling (squeeze and excitation) act on all places alike and do not count.
     Layers of your own count as convolutions if they have `kernel_size`, `strides` and
-    `padding`, and as pointwise if they keep the size of the maps; anything else that
-    is not known is an error that names the layer.
+    `padding`. They need no rule if they work cell by cell on maps of one shape, which
+    is found by trying; for any other give one in `rules`. A layer about which nothing
+    is known is an error that names it.
 
     Example:
 
@@ -135,16 +142,22 @@ def receptive_field(
             nested model its name, or the path such as `"backbone/conv5"` where the
             name alone is not unique. A layer used several times is taken where it is
             used first.
-        image_size: side or `(height, width)` of the pictures, for models that leave it
-            open and whose padding depends on it.
+        image_size: side or `(height, width)` of the images in pixels, for models that
+            leave it open and whose padding depends on it.
+        rules: for layers without a rule of their own, or in place of it: what one unit
+            of the layer sees, in units of the layer's inputs. The key is the name or
+            path of a layer, or a class of layers. `ReceptiveField(1, 1, 0)` says that
+            a layer works cell by cell, `ReceptiveField(3, 2, 1)` that it works like a
+            3 x 3 convolution of stride 2 without padding.
 
     Returns:
         `ReceptiveField` with `.size`, `.stride` and `.start` in pixels.
 
     Raises:
-        ValueError: if there is no such layer, if its units see the whole picture
-            (behind a flatten or a global pooling), or if a layer before it is of an
-            unknown kind.
+        ValueError: if there is no such layer, if its units see the whole image (behind
+            a flatten or a global pooling), if a layer before it is of an unknown kind,
+            or if the model has a `call` of its own, which may do more than its graph
+            of layers says.
 
     Reference:
         Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neural
@@ -153,16 +166,17 @@ def receptive_field(
     graph = _graph(model)
     inputs = [_input_field(tensor, image_size) for tensor in graph.inputs]
     fields: Fields = {}
-    _follow(graph, inputs, (), fields)
+    _follow(graph, inputs, (), fields, _checked_rules(model, rules))
     field = fields[match_path(layer_name, fields, model.name)]
     if isinstance(field, NotKnown):
         raise ValueError(
-            f"The receptive field of layer {layer_name!r} cannot be told: "
-            f"{field.reason}."
+            "Expected layers whose receptive field is known. Received: layer "
+            f"{layer_name!r}, whose field cannot be told: {field.reason}."
         )
     if isinstance(field, NoPlace):
         raise ValueError(
-            f"Layer {layer_name!r} has no receptive field smaller than the picture: "
+            "Expected a layer with maps. Received: layer "
+            f"{layer_name!r}, which has no receptive field smaller than the image: "
             f"{field.reason}. Choose a layer before it, such as a convolution."
         )
     return ReceptiveField(
@@ -177,41 +191,89 @@ def _graph(model: Any) -> Any:
     graph = graph_of(model)
     if graph is not None:
         return graph
+    wanted = "Expected a functional or Sequential Keras model. Received: "
     if isinstance(model, keras.Sequential) and not model.built:
         raise ValueError(
-            "The Sequential model is not built yet. Begin it with "
-            "keras.Input((height, width, channels)) or call model.build(...)."
+            f"{wanted}the Sequential model {model.name!r}, which is not built yet. "
+            "Begin it with keras.Input((height, width, channels)) or call "
+            "model.build(...)."
         )
-    raise ValueError(
-        "receptive_field needs a functional or Sequential Keras model, whose layers "
-        f"form a known graph; got {type(model).__name__}. A subclassed model can be "
-        "made one: x = keras.Input(shape); keras.Model(x, model.call(x))."
-    )
+    if isinstance(model, keras.Model):
+        raise ValueError(
+            f"{wanted}{model.name!r} of class {type(model).__name__}, whose `call` is "
+            "its own and may do more than a graph of layers says. Make it a graph: "
+            "x = keras.Input(shape); keras.Model(x, model.call(x))."
+        )
+    raise ValueError(f"{wanted}a {type(model).__name__}. Give the model itself.")
+
+
+def _checked_rules(
+    model: keras.Model, rules: Any
+) -> dict[Any, tuple[AxisField, AxisField]]:
+    """Rules by layer or class, as what a unit sees along each axis."""
+    found = {}
+    for key, rule in dict(rules or {}).items():
+        if not isinstance(rule, ReceptiveField):
+            raise ValueError(
+                "Expected in `rules` a keras_interp.ReceptiveField for each layer. "
+                f"Received: rules={{{key!r}: {rule!r}}}. Give size, stride and start "
+                "in units of the layer's inputs."
+            )
+        place = key if isinstance(key, type) else id(find_layer(model, key).layer)
+        pairs = (
+            np.broadcast_to(np.asarray(value, dtype="float64"), 2)
+            for value in (rule.size, rule.stride, rule.start)
+        )
+        vertical, horizontal = (
+            AxisField(None, *map(Fraction, numbers))
+            for numbers in zip(*pairs, strict=True)
+        )
+        found[place] = vertical, horizontal
+    return found
+
+
+def _rule_of(layer: Any, rules: Mapping[Any, Any]) -> Any:
+    """The rule that the caller gives for a layer, or `None`."""
+    if id(layer) in rules:
+        return rules[id(layer)]
+    return next((rules[kind] for kind in type(layer).__mro__ if kind in rules), None)
 
 
 def _input_field(tensor: Any, image_size: int | tuple[int, int] | None) -> Field:
     if len(tensor.shape) != 4:
         return NotKnown(
-            f"input {tensor.name!r} has shape {tensor.shape} and is no picture"
+            f"input {tensor.name!r} has shape {tensor.shape} and is no image"
         )
     given = image_size if isinstance(image_size, tuple | list) else (image_size,) * 2
-    if len(given) != 2:
+    sides = [
+        side is None
+        or (type(side) is not bool and isinstance(side, int | np.integer) and side > 0)
+        for side in given
+    ]
+    if len(given) != 2 or not all(sides):
         raise ValueError(
-            f"image_size must be a number or (height, width); got {image_size!r}."
+            "Expected image_size as a positive integer or (height, width) in pixels. "
+            f"Received: image_size={image_size!r}. Leave it out where the model has a "
+            "fixed size."
         )
     lengths = []
     for length, asked in zip(tensor.shape[1:3], given, strict=True):
         if length is not None and asked is not None and length != asked:
             raise ValueError(
-                f"image_size is {image_size!r} but the model takes pictures of "
-                f"{tuple(tensor.shape[1:3])}; leave image_size out."
+                f"Expected image_size as the model takes images, "
+                f"{tuple(tensor.shape[1:3])}. Received: image_size={image_size!r}. "
+                "Leave it out."
             )
         lengths.append(asked if length is None else length)
     return MapField(AxisField(lengths[0]), AxisField(lengths[1]))
 
 
 def _follow(
-    graph: Any, inputs: list[Field], path: tuple[str, ...], fields: Fields
+    graph: Any,
+    inputs: list[Field],
+    path: tuple[str, ...],
+    fields: Fields,
+    rules: Mapping[Any, Any],
 ) -> list[Field]:
     """Follows a graph from its inputs, notes every layer's field, gives the outputs."""
     known: dict[int, Field] = {}
@@ -226,24 +288,17 @@ def _follow(
             continue
         place = (*path, node.operation.name)
         incoming = [known[id(tensor)] for tensor in node.inputs]
-        inner = graph_of(node.operation)
-        if inner is not None:
-            outgoing = _follow(inner, incoming, place, fields)
+        inner, rule = graph_of(node.operation), _rule_of(node.operation, rules)
+        if rule is not None:
+            outgoing = given_fields(node, incoming, rule)
+        elif inner is not None:
+            outgoing = _follow(inner, incoming, place, fields, rules)
         else:
-            outgoing = _outputs(node.operation, incoming, node)
+            outgoing = output_fields(node, incoming)
         for tensor, field in zip(node.outputs, outgoing, strict=True):
             known.setdefault(id(tensor), field)
         fields.setdefault(place, outgoing[0])
     return [known[id(tensor)] for tensor in graph.outputs]
-
-
-def _outputs(operation: Any, incoming: list[Field], node: Any) -> list[Field]:
-    """Fields of the output tensors of one layer."""
-    shapes = [tuple(tensor.shape) for tensor in node.inputs]
-    return [
-        output_field(operation, incoming, shapes, tuple(tensor.shape))
-        for tensor in node.outputs
-    ]
 
 
 def _plain(field: MapField, name: str) -> Scalar | tuple[Scalar, Scalar]:
