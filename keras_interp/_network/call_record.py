@@ -125,13 +125,15 @@ class CallRecord:
         calls = [call for call in self.calls if call.operation() is meant]
         if call_index is None and len(calls) > 1:
             raise ValueError(
-                f"Layer {layer_name!r} is called {len(calls)} times. Say which call is "
-                f"meant with call_index=0 to {len(calls) - 1}."
+                f"Expected call_index from 0 to {len(calls) - 1} for layer_name="
+                f"{layer_name!r}, which is called {len(calls)} times. Received: "
+                "call_index=None. Say which call is meant."
             )
         if not 0 <= (call_index or 0) < len(calls):
             raise ValueError(
-                f"Layer {layer_name!r} is called {len(calls)} time(s); expected "
-                f"call_index from 0 to {len(calls) - 1}, got {call_index}."
+                f"Expected call_index from 0 to {len(calls) - 1} for layer_name="
+                f"{layer_name!r}, which is called {len(calls)} time(s). Received: "
+                f"call_index={call_index}. Choose one of these calls."
             )
         return calls[call_index or 0]
 

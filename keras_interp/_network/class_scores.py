@@ -1,4 +1,4 @@
-"""Which class or filter of each picture is explained, and its score."""
+"""Which class or filter of each image is explained, and its score."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from keras_interp._network.calls import Interceptor, not_intercepting
 
 
 def number_of_classes(shape: tuple[int | None, ...]) -> int:
-    """How many scores a model gives a picture.
+    """How many scores a model gives an image.
 
     Args:
-        shape: of the output, the pictures first.
+        shape: of the output, the images first.
 
     Returns:
         The number of classes.
@@ -27,55 +27,66 @@ def number_of_classes(shape: tuple[int | None, ...]) -> int:
     widths = [width for width in shape[1:] if width != 1]
     if len(widths) > 1 or None in widths:
         raise ValueError(
-            f"Expected an output of one score a class, (batch, classes), got {shape}. "
-            "Add a layer that pools the scores, or choose another output with "
-            "output_index=."
+            "Expected an output of one score a class, (batch, classes). Received: an "
+            f"output of shape {shape}. Add a layer that pools the scores, or choose "
+            "another output with output_index=."
         )
     return int(widths[0] or 1) if widths else 1
 
 
 def class_targets(
-    class_index: Any, pictures: int, choices: int, noun: str = "class"
+    class_index: Any, images: int, choices: int, noun: str = "class"
 ) -> np.ndarray:
-    """The class of each picture as the compiled functions take it.
+    """The class of each image as the compiled functions take it.
 
     Args:
-        class_index: `None`, an integer, or an integer per picture.
-        pictures: how many there are.
+        class_index: `None`, an integer, or an integer per image.
+        images: how many there are.
         choices: how many classes there are.
         noun: "class" or "filter".
 
     Returns:
-        int32 `(pictures,)`, -1 where the class of highest score is meant.
+        int32 `(images,)`, -1 where the class of highest score is meant.
 
     Raises:
-        ValueError: for another number of classes than pictures, or one out of range.
+        ValueError: for another number of classes than images, or one out of range.
     """
+    plural = {"class": "classes", "filter": "filters"}[noun]
     if class_index is None:
-        return np.full(pictures, -1, "int32")
+        return np.full(images, -1, "int32")
     if ops.is_tensor(class_index):
         class_index = ops.convert_to_numpy(class_index)
     wanted = np.asarray(class_index)
     if wanted.size == 0:
         wanted = wanted.astype("int32")
-    if wanted.dtype.kind not in "iu" or wanted.shape not in ((), (pictures,)):
+    if wanted.dtype.kind not in "iu" or wanted.shape not in ((), (images,)):
         raise ValueError(
-            f"Expected class_index as None, an integer, or an integer for each of the "
-            f"{pictures} pictures, got {class_index!r}."
+            "Expected class_index as None, an integer, or an integer for each of the "
+            f"{images} images. Received: class_index={class_index!r}. Number the "
+            f"{plural} from 0."
         )
     outside = wanted[(wanted < 0) | (wanted >= choices)]
+    if outside.size and choices == 1 and noun == "class":
+        raise ValueError(
+            "Expected class_index=0 or None: the model gives one score, that of the "
+            "positive class if it ends in a sigmoid. Received: class_index="
+            f"{outside.ravel()[0]}. Pass class_index=0 to explain the positive class; "
+            "the score of the other class is its negative, whose gradient has the "
+            "opposite sign."
+        )
     if outside.size:
         raise ValueError(
-            f"Expected class_index from 0 to {choices - 1}, for there are {choices} "
-            f"of a {noun}; got {outside.ravel()[0]}."
+            f"Expected class_index from 0 to {choices - 1}: there are {choices} "
+            f"{plural}. Received: class_index={outside.ravel()[0]}. Number the "
+            f"{plural} from 0."
         )
-    return np.broadcast_to(wanted, (pictures,)).astype("int32")
+    return np.broadcast_to(wanted, (images,)).astype("int32")
 
 
 def class_scores(
     logits: Any, targets: Any, *, all_given: bool = False
 ) -> tuple[Any, Any]:
-    """Score of one class of each picture.
+    """Score of one class of each image.
 
     Args:
         logits: tensor `(batch, classes)`.
@@ -96,7 +107,7 @@ def class_scores(
 def filter_scores(
     activation: Any, targets: Any, *, all_given: bool = False
 ) -> tuple[Any, Any]:
-    """Largest activation of one filter of each picture (Zeiler and Fergus).
+    """Largest activation of one filter of each image (Zeiler and Fergus).
 
     Args:
         activation: tensor `(batch, height, width, filters)` or `(batch, filters)`.

@@ -26,7 +26,11 @@ from keras_interp._network.class_scores import (
     number_of_classes,
 )
 from keras_interp._network.forward_pass import Forward, alive
-from keras_interp._network.images import ImageInputs, image_inputs
+from keras_interp._network.images import (
+    ImageInputs,
+    check_channels_last,
+    image_inputs,
+)
 from keras_interp._network.model_state import kept_of, lock
 
 # A body takes the forward pass, the pictures and what else it asked for, as tensors,
@@ -83,6 +87,9 @@ class ExplainedModel:
         self.inputs: ImageInputs = image_inputs(model, images, input_index)
         self._kept = kept_of(model)
         self._outline = graph_outline(model)
+        outline = self._outline or self
+        operations = [call.operation() for call in outline.record.calls]
+        check_channels_last(model, operations)
         self.unit: LayerCall | None = None
         if layer_name is not None:
             self.unit = self.find_call(layer_name, call_index)
@@ -129,6 +136,7 @@ class ExplainedModel:
         *per_picture: np.ndarray,
         shared: Sequence[np.ndarray] = (),
         batch_size: int = 32,
+        on_batch: Callable[[int], None] | None = None,
     ) -> list[np.ndarray]:
         """Run a body on all pictures, a batch at a time.
 
@@ -141,6 +149,7 @@ class ExplainedModel:
             *per_picture: arrays with a row per picture.
             shared: arrays that are the same for all pictures.
             batch_size: most pictures that are computed at once.
+            on_batch: called after each batch with the number of its pictures.
 
         Returns:
             Arrays, a row per picture.
@@ -162,6 +171,8 @@ class ExplainedModel:
             wanted = self._padded_size(size, batch_size)
             batch = [_padded(array, wanted) for array in batch]
             parts.append([part[:size] for part in function([*batch, *constants])])
+            if on_batch is not None:
+                on_batch(size)
         if len(parts) == 1:
             return parts[0]
         return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
@@ -256,8 +267,9 @@ class ExplainedModel:
             if 0 <= output_index < len(names):
                 return int(output_index)
         raise ValueError(
-            f"The model has {len(names)} output(s) {dict(shapes)}; expected "
-            f"output_index as one of their positions or names, got {output_index!r}."
+            f"Expected output_index as position or name of one of {len(names)} "
+            f"output(s) {dict(shapes)}. Received: output_index={output_index!r}. "
+            "Choose one of them."
         )
 
     def _shapes_of_outputs(self) -> Sequence[tuple[str, Any]]:
@@ -273,8 +285,10 @@ class ExplainedModel:
         shape = self.unit.shape
         if shape is None or len(shape) not in (2, 4):
             raise ValueError(
-                f"Expected a layer of feature maps (batch, height, width, channels) or "
-                f"of units (batch, units), got {self.unit.name!r} with output {shape}."
+                "Expected a layer of feature maps (batch, height, width, channels) or "
+                "of units (batch, units). Received: layer_name="
+                f"{self.unit.name!r} with an output of shape {shape}. Choose another "
+                "layer."
             )
         return int(shape[-1] or 0), "filter"
 
@@ -307,18 +321,23 @@ def check_batch_size(batch_size: Any) -> None:
     )
     if not whole or batch_size < 1:
         raise ValueError(
-            f"Expected batch_size as a positive integer, got {batch_size!r}. Choose 32."
+            "Expected batch_size as a positive integer. Received: "
+            f"batch_size={batch_size!r}. Choose 32."
         )
 
 
 def check_model(model: Any) -> None:
     """Refuse what is no Keras model that has been built."""
     if not isinstance(model, keras.layers.Layer):
-        raise ValueError(f"Expected a Keras model, got {type(model).__name__}.")
+        raise ValueError(
+            f"Expected a Keras model. Received: model of type {type(model).__name__}. "
+            "Load one with keras.models.load_model, say."
+        )
     if not model.built:
         raise ValueError(
-            f"Model {model.name!r} has no weights yet. Call it on a batch of pictures "
-            "once, or load its weights."
+            "Expected a model that has been built. Received: "
+            f"model={model.name!r}, which has no weights yet. Call it on a batch of "
+            "images once, or load its weights."
         )
 
 

@@ -1,4 +1,4 @@
-"""What in a picture made a network say what it says."""
+"""What in an image made a network say what it says."""
 
 from __future__ import annotations
 

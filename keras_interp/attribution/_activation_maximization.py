@@ -1,19 +1,26 @@
-"""The picture that a class or a filter responds to most."""
+"""The image that a class or a filter responds to most."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_interp._network.call_record import LayerCall
 from keras_interp._network.explained_model import ExplainedModel, check_model
+from keras_interp._network.images import image_inputs
 from keras_interp.attribution._ascent import Ascent, ValueScale
+from keras_interp.attribution._shared_arguments import (
+    Progress,
+    is_number,
+    with_shared_arguments,
+)
 
 
+@with_shared_arguments
 def activation_maximization(
     model: Any,
     target: Any,
@@ -39,24 +46,24 @@ def activation_maximization(
     on_step: Callable[[int, np.ndarray], None] | None = None,
     verbose: int = 0,
 ) -> np.ndarray:
-    """The picture of highest class score, or of strongest response of a filter.
+    """The image of highest class score, or of strongest response of a filter.
 
     Each step adds `learning_rate * (g - d/du (l2 * |u|^2 + total_variation * TV(u)))`
-    to `u`, the picture itself or, with a `value_range`, the picture scaled so that the
-    range is -1 to 1. `g` is the gradient of the score before any softmax, at a picture
+    to `u`, the image itself or, with a `value_range`, the image scaled so that the
+    range is -1 to 1. `g` is the gradient of the score before any softmax, at an image
     that is shifted and turned a little, at random; it is divided by its root mean
     square, so that the weights mean the same for every score, and cut off at -1 and 1.
     `TV` is the sum of the absolute differences of neighbouring pixels. Every fourth
-    step but the last ones the picture is blurred. While a score does not depend on the
-    picture at all, as that of a filter whose ReLU is silent everywhere, the gradient
+    step but the last ones the image is blurred. While a score does not depend on the
+    image at all, as that of a filter whose ReLU is silent everywhere, the gradient
     also passes silent ReLUs.
 
-    The equation alone, `I <- I + learning_rate * d/dI (S(I) - l2 * |I|^2)`, is had with
+    For the equation alone, `I <- I + learning_rate * d/dI (S(I) - l2 * |I|^2)`, set
     `normalize_gradient=False, total_variation=0, jitter=0, rotation=0, blur=0`. Its
-    pictures are mostly noise of high frequency, which the other terms keep out.
+    images are mostly noise of high frequency, which the other terms keep out.
 
-    The picture shows what excites the score, not what the training pictures had: with
-    other starts and terms other pictures come out, as high or higher.
+    The image shows what excites the score, not what the training images looked like:
+    other starts and terms give other images with scores as high or higher.
 
     Example:
 
@@ -64,58 +71,60 @@ def activation_maximization(
     def prepare(rgb):
         return keras.ops.flip(rgb, axis=-1) - keras.ops.array([104.0, 117.0, 123.0])
 
-    picture = ki.attribution.activation_maximization(
+    image = ki.attribution.activation_maximization(
         model, 94, value_range=(0, 255), preprocess=prepare
     )
-    pictures = ki.attribution.activation_maximization(model, ("conv5", [3, 7, 9]))
+    images = ki.attribution.activation_maximization(model, ("conv5", [3, 7, 9]))
     variants = ki.attribution.activation_maximization(model, 94, seed=range(4))
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
+        model: {model}
         target: a class, or `(layer_name, filter)`; a sequence in place of the class or
-            filter for several pictures at once.
-        steps: of the ascent.
+            filter for several images at once.
+        steps: number of steps of the ascent.
         learning_rate: most that the score changes a pixel in one step, as a share of
             half the `value_range`. Without normalisation: factor of the gradient.
-        l2: weight of the squared norm.
-        total_variation: weight of the total variation.
+        l2: weight of the squared norm; 0 leaves it out.
+        total_variation: weight of the total variation; 0 leaves it out.
         jitter: most pixels of the random shift, up, down, left and right. Default: a
-            28th of the picture.
+            28th of the shorter side of the image.
         rotation: most degrees of the random turn, either way.
         blur: standard deviation in pixels of the Gaussian blur. Default: a 224th of the
-            picture.
+            shorter side of the image.
         normalize_gradient: divide the score's gradient by its root mean square and cut
             it off.
         filter_score: of a filter's map: `"mean"` over the positions, or `"largest"`.
         start: `"noise"` (standard deviation a tenth of half the range, about its
-            middle), `"zeros"` (the middle of the range, or 0 without a range), a
-            picture `(height, width, channels)`, or the inputs of a model with several,
-            each with one row.
+            middle), `"zeros"` (the middle of the range, or 0 without a range), an
+            image `(height, width, channels)`, a PIL image or the path of an image
+            file, or a batch with an image for each target and seed; for a model of
+            several inputs a list or dict of them, each with one row.
         value_range: least and greatest value of a pixel. Default: not bounded; give
-            what the model, or `preprocess`, takes to get a picture that can be shown.
+            what the model, or `preprocess`, takes to get an image that can be shown.
         preprocess: function of a tensor `(batch, height, width, channels)`, written
-            with `keras.ops`, between the picture and the model: subtracts means, swaps
-            the colours. It must not hold the model. With the same function nothing is
-            compiled again.
+            with `keras.ops`, between the image and the model: subtracts means, swaps
+            the colours. It must not hold the model. Nothing is compiled again when the
+            same function is passed again. Default: the model takes the image itself.
         image_shape: `(height, width, channels)`. Default: that of the model's input;
             needed where it is open.
-        seed: of the start and of the moves; a sequence for several pictures.
-        batch_size: most pictures that are computed at once.
-        call_index: which call of the layer, where it is called several times.
-        output_index: which output of a model with several: position or name.
-        input_index: which input of a model with several is the picture.
+        seed: of the start and of the moves; a sequence for several images.
+        batch_size: {batch_size}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
         on_step: called with the number of the step, from 0, and the scores
-            `(pictures,)` before it.
-        verbose: 1 shows a progress bar.
+            `(images,)` before it. Default: nothing is called.
+        verbose: {verbose} The score is shown beside the bar.
 
     Returns:
-        float32 `(height, width, channels)` in the values of `value_range`; `(pictures,
+        float32 `(height, width, channels)` in the values of `value_range`; `(images,
         height, width, channels)` where `target` or `seed` is a sequence.
 
     Raises:
-        ValueError: for a class, layer or filter that does not exist, settings that
-            cannot be, or a picture that grows without bound.
+        ValueError: for a class, layer or filter that does not exist, settings out of
+            range, a model that reads its images with the channels first, or an image
+            that grows without bound.
 
     Reference:
         Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2014,
@@ -127,7 +136,7 @@ def activation_maximization(
     scale = ValueScale.of(value_range)
     explained = ExplainedModel(
         model,
-        start_inputs(model, start, image_shape, scale, seeds),
+        start_inputs(model, start, image_shape, scale, seeds, input_index),
         indices,
         layer_name=layer_name,
         call_index=call_index,
@@ -156,14 +165,14 @@ def activation_maximization(
         np.array([*rates.values()], "float32"),
         blur,
         batch_size,
-        _report(on_step, steps, verbose),
+        _report(on_step, Progress(steps, verbose, "step")),
     )
-    pictures = (scale.middle + scale.half * numbers).astype("float32")
-    return pictures[0] if single else pictures
+    images = (scale.middle + scale.half * numbers).astype("float32")
+    return images[0] if single else images
 
 
 def _targets(target: Any, seed: Any) -> tuple[str | None, np.ndarray, np.ndarray, bool]:
-    """Layer, class or filter and seed of each picture, and whether there is one."""
+    """Layer, class or filter and seed of each image, and whether there is one."""
     layer_name = None
     if isinstance(target, tuple) and len(target) == 2 and isinstance(target[0], str):
         layer_name, target = target
@@ -175,25 +184,28 @@ def _targets(target: Any, seed: Any) -> tuple[str | None, np.ndarray, np.ndarray
                 "a class, (layer_name, filter)" if name == "target" else "an integer"
             )
             raise ValueError(
-                f"Expected {name} as {kinds} or a sequence of them, got {value!r}."
+                f"Expected {name} as {kinds} or a sequence of them. Received: "
+                f"{name}={value!r}. Pass whole numbers."
             )
         found.append(numbers)
     indices, seeds = found
     if (seeds < 0).any():
-        raise ValueError(f"Expected seed of at least 0, got {seed!r}.")
+        raise ValueError(
+            f"Expected seed of at least 0. Received: seed={seed!r}. Choose 0."
+        )
     single = indices.ndim == seeds.ndim == 0
     try:
         indices, seeds = np.broadcast_arrays(np.atleast_1d(indices), seeds)
     except ValueError:
         raise ValueError(
-            f"Expected as many seeds as targets, or one of either; got {len(indices)} "
-            f"targets and {len(seeds)} seeds."
+            "Expected as many seeds as targets, or one of either. Received: "
+            f"{len(indices)} targets and {len(seeds)} seeds. Pass one seed for all."
         ) from None
     return layer_name, indices, seeds, single
 
 
 def _moves(seeds: np.ndarray, steps: int, jitter: int, rotation: float) -> np.ndarray:
-    """Shifts and angles, float32 `(pictures, steps, 3)`."""
+    """Shifts and angles, float32 `(images, steps, 3)`."""
     moves = np.zeros((len(seeds), steps, 3), "float32")
     for row, seed in enumerate(seeds):
         random = np.random.default_rng((int(seed), 1))
@@ -204,35 +216,41 @@ def _moves(seeds: np.ndarray, steps: int, jitter: int, rotation: float) -> np.nd
 
 def _check_settings(steps: Any, numbers: dict[str, float], jitter: Any) -> None:
     if not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ValueError(f"Expected steps as a positive integer, got {steps!r}.")
+        raise ValueError(
+            f"Expected steps as a positive integer. Received: steps={steps!r}. Choose "
+            "256."
+        )
     for name, value in numbers.items():
-        if not np.isfinite(value) or value < 0:
+        if not is_number(value) or value < 0:
             raise ValueError(
-                f"Expected {name} as a number that is not negative, got {value!r}."
+                f"Expected {name} as a number that is not negative. Received: "
+                f"{name}={value!r}. Choose 0 to leave it out."
             )
     if not isinstance(jitter, (int, np.integer)) or jitter < 0:
-        raise ValueError(f"Expected jitter as a number of pixels, got {jitter!r}.")
+        raise ValueError(
+            f"Expected jitter as a whole number of pixels. Received: jitter={jitter!r}."
+            " Choose 0 to leave it out."
+        )
 
 
 def _unit_of_mean(explained: ExplainedModel, filter_score: str) -> LayerCall | None:
     if filter_score not in ("mean", "largest"):
         raise ValueError(
-            f"Expected filter_score as 'mean' or 'largest', got {filter_score!r}."
+            "Expected filter_score as 'mean' or 'largest'. Received: "
+            f"filter_score={filter_score!r}. Choose 'mean'."
         )
     return explained.unit if filter_score == "mean" else None
 
 
 def _report(
-    on_step: Callable[[int, np.ndarray], None] | None, steps: int, verbose: int
+    on_step: Callable[[int, np.ndarray], None] | None, progress: Progress
 ) -> Callable[[int, np.ndarray], None]:
     """What is told after each step."""
-    bar = keras.utils.Progbar(steps, verbose=verbose) if verbose else None
 
     def report(step: int, scores: np.ndarray) -> None:
         if on_step is not None:
             on_step(step, scores)
-        if bar is not None:
-            bar.update(step + 1, [("score", float(scores.mean()))])
+        progress.advance(1, score=float(scores.mean()))
 
     return report
 
@@ -247,30 +265,35 @@ def start_inputs(
     image_shape: tuple[int, int, int] | None,
     scale: ValueScale,
     seeds: np.ndarray,
+    input_index: int | str | None,
 ) -> Any:
     """The model's inputs before the first step, a row per seed.
 
     Args:
-        model: that the pictures are for.
-        start: `"noise"`, `"zeros"`, a picture, or the model's inputs as arrays.
+        model: that the images are for.
+        start: `"noise"`, `"zeros"`, an image, or the model's inputs as arrays.
         image_shape: `(height, width, channels)`, `None` for that of the model.
-        scale: of the pictures' values.
+        scale: of the images' values.
         seeds: of the noise.
+        input_index: which of several inputs is the image.
 
     Returns:
         An array, or a structure of arrays.
 
     Raises:
-        ValueError: for another word, a shape that is not known, or a number of pictures
+        ValueError: for another word, a shape that is not known, or a number of images
             that does not fit.
     """
-    if not isinstance(start, str):
-        return keras.tree.map_structure(lambda x: _rows(x, len(seeds)), start)
+    if not isinstance(start, str) or os.path.isfile(start):
+        given = image_inputs(model, start, input_index)
+        rows = [_rows(array, len(seeds)) for array in given.arrays]
+        return keras.tree.pack_sequence_as(given.structure, rows)
     if start not in ("noise", "zeros"):
         raise ValueError(
-            f"Expected start as 'noise', 'zeros' or a picture, got {start!r}."
+            "Expected start as 'noise', 'zeros', an image or an image file. Received: "
+            f"start={start!r}. Choose 'noise'."
         )
-    shape = _image_shape(model, image_shape)
+    shape = _image_shape(model, image_shape, start)
     numbers = np.zeros((len(seeds), *shape))
     if start == "noise":
         for row, seed in enumerate(seeds):
@@ -279,19 +302,16 @@ def start_inputs(
     return (scale.middle + scale.half * numbers).astype("float32")
 
 
-def _rows(value: Any, count: int) -> np.ndarray:
-    array = ops.convert_to_numpy(value) if ops.is_tensor(value) else np.asarray(value)
-    if array.ndim == 3:
-        array = array[None]
-    if array.ndim == 0 or len(array) not in (1, count):
+def _rows(array: np.ndarray, count: int) -> np.ndarray:
+    if len(array) not in (1, count):
         raise ValueError(
-            f"Expected start with one picture or {count}, one for each target and "
-            f"seed, got shape {array.shape}."
+            f"Expected start with one image or {count}, one for each target and seed. "
+            f"Received: start of shape {array.shape}. Pass one for all."
         )
     return np.repeat(array, count, axis=0) if len(array) != count else array
 
 
-def _image_shape(model: Any, image_shape: Any) -> tuple[int, int, int]:
+def _image_shape(model: Any, image_shape: Any, start: str) -> tuple[int, int, int]:
     if image_shape is not None:
         shape = tuple(image_shape)
     else:
@@ -300,14 +320,16 @@ def _image_shape(model: Any, image_shape: Any) -> tuple[int, int, int]:
         ]
         if len(inputs) > 1:
             raise ValueError(
-                f"The model has {len(inputs)} inputs of shapes {inputs}. Pass them as "
-                "start=, a list or dict of arrays with one row."
+                "Expected start as the inputs of a model with several. Received: "
+                f"start={start!r} and a model with {len(inputs)} inputs of shapes "
+                f"{inputs}. Pass a list or dict of arrays with one row."
             )
         shape = inputs[0][1:] if inputs else ()
     whole = all(isinstance(size, (int, np.integer)) and size > 0 for size in shape)
     if len(shape) != 3 or not whole:
         raise ValueError(
-            "Expected pictures of a known (height, width, channels), got "
-            f"{shape or 'none from this model'}. Pass image_shape=(224, 224, 3), say."
+            "Expected images of a known (height, width, channels). Received: "
+            f"{shape or 'no shape from this model'}. Pass image_shape=(224, 224, 3), "
+            "say."
         )
     return shape

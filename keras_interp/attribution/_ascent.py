@@ -1,4 +1,4 @@
-"""Gradient ascent on pictures."""
+"""Gradient ascent on images."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.forward_pass import Forward
 from keras_interp.attribution._relu_rules import ReluRule
 
-# The pictures are blurred after every so many steps, but not after the last ones.
+# The images are blurred after every so many steps, but not after the last ones.
 BLUR_EVERY = 4
-# Far below any gradient: a score that does not answer leaves the picture alone.
+# Far below any gradient: a score that does not answer leaves the image alone.
 TINY = 1e-20
 
 
 @dataclasses.dataclass(frozen=True)
 class ValueScale:
-    """Between the values of a picture and numbers of which -1 to 1 are allowed.
+    """Between the values of an image and numbers of which -1 to 1 are allowed.
 
     Args:
         middle: value that 0 stands for.
@@ -53,8 +53,8 @@ class ValueScale:
             low = high = np.nan
         if not (np.isfinite([low, high]).all() and low < high):
             raise ValueError(
-                "Expected value_range as (lowest, highest), (0, 255) say, got "
-                f"{value_range!r}."
+                "Expected value_range as (lowest, highest). Received: "
+                f"value_range={value_range!r}. Pass (0, 255), say."
             )
         return cls((low + high) / 2, (high - low) / 2, True)
 
@@ -64,13 +64,13 @@ class Ascent:
     """The way up; ways whose steps do the same are equal, and compiled once.
 
     Args:
-        scale: of the pictures' values.
+        scale: of the images' values.
         unit: call of the layer of whose filter the mean is the score; `None` for a
             class or a filter's largest activation.
-        moving: whether the pictures are shifted and turned.
+        moving: whether the images are shifted and turned.
         normalized: whether each score's gradient is divided by its root mean square and
             cut off at -1 and 1.
-        preprocess: stands between the picture and the model.
+        preprocess: stands between the image and the model.
         waking: whether the gradient also passes ReLUs that are silent, where it would
             make them speak.
     """
@@ -91,21 +91,21 @@ class Ascent:
         batch_size: int,
         report: Callable[[int, np.ndarray], None],
     ) -> np.ndarray:
-        """All steps, from the pictures that are explained.
+        """All steps, from the images that are explained.
 
         Args:
-            explained: the model, the start pictures and the targets.
+            explained: the model, the start images and the targets.
             moves: float32 `(batch, steps, 3)`, as for `moved`.
             rates: learning rate and weights of the norm and of the total variation.
             blur: standard deviation in pixels.
-            batch_size: most pictures that are computed at once.
+            batch_size: most images that are computed at once.
             report: called with the number of each step and the scores before it.
 
         Returns:
-            The last pictures, scaled.
+            The last images, scaled.
 
         Raises:
-            ValueError: if a picture grows without bound.
+            ValueError: if an image grows without bound.
         """
         middle, half = self.scale.middle, self.scale.half
         numbers = ((explained.inputs.images - middle) / half).astype("float32")
@@ -121,14 +121,15 @@ class Ascent:
                 numbers = np.where(silent[:, None, None, None], woken, numbers)
             if not np.isfinite(numbers).all():
                 raise ValueError(
-                    f"The picture grew without bound in step {step}. Lower "
-                    "learning_rate, raise l2, or give a value_range."
+                    "Expected an image of finite numbers. Received: one that grew "
+                    f"without bound in step {step}. Lower learning_rate, raise l2, or "
+                    "give a value_range."
                 )
             answered |= ~silent
             if blur and step % BLUR_EVERY == 0 and step < steps - 2 * BLUR_EVERY:
                 numbers = _blurred(numbers, blur)
             report(step, scores)
-        _warn_of_deaf(explained.targets[~answered])
+        _warn_of_unmoved(explained.targets[~answered])
         return numbers
 
     def _computed(
@@ -161,14 +162,14 @@ class Ascent:
 
         Args:
             forward: the forward pass inside a compiled function.
-            _: the start pictures.
-            targets: class or filter of each picture.
-            numbers: the pictures, scaled, `(batch, height, width, channels)`.
+            _: the start images.
+            targets: class or filter of each image.
+            numbers: the images, scaled, `(batch, height, width, channels)`.
             moves: `(batch, 3)`, as for `moved`.
             rates: learning rate and weights of the norm and of the total variation.
 
         Returns:
-            The next pictures, the scores of these, and the largest absolute slope of
+            The next images, the scores of these, and the largest absolute slope of
             each score.
         """
 
@@ -194,14 +195,14 @@ class Ascent:
         return [after, scores, largest]
 
     def _scores(self, forward: Forward, numbers: Any, targets: Any) -> Any:
-        pictures = self.scale.middle + self.scale.half * numbers
+        images = self.scale.middle + self.scale.half * numbers
         if self.preprocess is not None:
-            pictures = self.preprocess(pictures)
+            images = self.preprocess(images)
         rules = [ReluRule("redirected")] if self.waking else []
         if self.unit is None:
-            return forward.scores(pictures, targets, *rules)[0]
+            return forward.scores(images, targets, *rules)[0]
         captured = CapturedCall(self.unit.operation(), self.unit.index)
-        forward.outputs(pictures, *rules, captured)
+        forward.outputs(images, *rules, captured)
         activation = ops.cast(captured.output, "float32")
         if len(activation.shape) == 4:
             activation = ops.mean(activation, axis=(1, 2))
@@ -214,34 +215,34 @@ def _blurred(numbers: np.ndarray, deviation: float) -> np.ndarray:
     return gaussian_filter(numbers, (0, deviation, deviation, 0), mode="nearest")
 
 
-def _warn_of_deaf(targets: np.ndarray) -> None:
+def _warn_of_unmoved(targets: np.ndarray) -> None:
     if targets.size:
         warnings.warn(
-            f"No picture on the way changed the score of target(s) {targets.tolist()}: "
-            "their gradient was always zero. Try another seed, or a photograph as "
+            f"The score of target(s) {targets.tolist()} never changed with the image: "
+            "its gradient was zero at every step. Try another seed, or a photograph as "
             "start.",
             stacklevel=4,
         )
 
 
-def moved(pictures: Any, moves: Any) -> Any:
-    """Shift each picture, and turn it about its centre.
+def moved(images: Any, moves: Any) -> Any:
+    """Shift each image, and turn it about its centre.
 
-    What leaves the picture on one side comes in on the other. Values between pixels are
+    What leaves the image on one side comes in on the other. Values between pixels are
     interpolated bilinearly; whole shifts without a turn only move values. It is written
     with gathers, whose gradient every backend computes alike.
 
     Args:
-        pictures: float32 tensor `(batch, height, width, channels)`.
+        images: float32 tensor `(batch, height, width, channels)`.
         moves: float32 tensor `(batch, 3)`: pixels down, pixels right, and the angle in
             radians, clockwise.
 
     Returns:
-        Tensor of the shape of `pictures`.
+        Tensor of the shape of `images`.
     """
-    height, width, channels = pictures.shape[1:]
+    height, width, channels = images.shape[1:]
     rows, columns = _sources(moves, height, width)
-    flat = ops.reshape(pictures, (-1, height * width, channels))
+    flat = ops.reshape(images, (-1, height * width, channels))
     top, left = ops.floor(rows), ops.floor(columns)
     down, right = rows - top, columns - left
     total = 0.0
@@ -268,15 +269,15 @@ def _sources(moves: Any, height: int, width: int) -> tuple[Any, Any]:
     return rows, columns
 
 
-def total_variation(pictures: Any) -> Any:
+def total_variation(images: Any) -> Any:
     """Sum of absolute differences of neighbouring pixels, down and across.
 
     Args:
-        pictures: tensor `(batch, height, width, channels)`.
+        images: tensor `(batch, height, width, channels)`.
 
     Returns:
         Tensor `(batch,)`.
     """
-    down = ops.abs(pictures[:, 1:] - pictures[:, :-1])
-    across = ops.abs(pictures[:, :, 1:] - pictures[:, :, :-1])
+    down = ops.abs(images[:, 1:] - images[:, :-1])
+    across = ops.abs(images[:, :, 1:] - images[:, :, :-1])
     return ops.sum(down, axis=(1, 2, 3)) + ops.sum(across, axis=(1, 2, 3))

@@ -1,4 +1,4 @@
-"""How a class score changes with the picture: gradient, saliency, gradient x input."""
+"""How a class score changes with the image: gradient, saliency, gradient x input."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from keras import ops
 
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.forward_pass import Forward
+from keras_interp.attribution._shared_arguments import with_shared_arguments
 
 
+@with_shared_arguments
 def gradient(
     model: Any,
     images: Any,
@@ -22,41 +24,31 @@ def gradient(
     output_index: int | str | None = None,
     input_index: int | str | None = None,
 ) -> np.ndarray:
-    """Gradient of a class score with respect to the picture.
+    """Gradient of a class score with respect to the image.
 
     Example:
 
     ```python
     slopes = ki.attribution.gradient(model, images)          # of the predicted class
-    slopes = ki.attribution.gradient(model, images, [3, 5])  # a class per picture
+    slopes = ki.attribution.gradient(model, images, [3, 5])  # a class for each image
     ```
 
     Args:
-        model: any built Keras model: functional, Sequential, nested, subclassed. It is
-            run in inference mode and not changed.
-        images: `(batch, height, width, channels)`, as the model wants them. Integers,
-            which datasets give, become float32 with the same numbers. Or a list, tuple
-            or dict of the inputs of a model with several.
-        class_index: class to explain, an integer or one for each picture; `None` for
-            the class of highest score. The score is the logit: a softmax or sigmoid at
-            the end of the model is looked through.
-        layer_name: explains a filter of this layer (name, or path such as
-            `"backbone/conv5"`) in place of a class. `class_index` then counts filters,
-            and the score is the filter's largest activation in the picture.
-        batch_size: most pictures that are computed at once.
-        call_index: which call of the layer `layer_name`, where there are several.
-        output_index: which output of a model with several: position or name.
-        input_index: which input of a model with several is the picture: position or
-            key. By default the only one of shape `(batch, height, width, channels)`.
+        model: {model}
+        images: {images}
+        class_index: {class_index}
+        layer_name: {filter_layer}
+        batch_size: {batch_size}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
 
     Returns:
-        float32 `(batch, height, width, channels)`. A batch of no pictures gives an
-        array of no pictures.
+        float32 `(batch, height, width, channels)`. A batch of no images gives an
+        array of no images.
 
     Raises:
-        ValueError: before anything is computed, for images of a wrong shape or that
-            are not finite, a class out of range, a layer that does not exist or that
-            is called several times, or several outputs of which none is chosen.
+        ValueError: {raises}
 
     Reference:
         Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2014,
@@ -75,6 +67,7 @@ def gradient(
     return slopes
 
 
+@with_shared_arguments
 def saliency(
     model: Any,
     images: Any,
@@ -97,20 +90,20 @@ def saliency(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
-        class_index: likewise.
-        layer_name: likewise: a layer whose filter is explained in place of a class.
-        batch_size: likewise.
-        call_index: likewise.
-        output_index: likewise.
-        input_index: likewise.
+        model: {model}
+        images: {images}
+        class_index: {class_index}
+        layer_name: {filter_layer}
+        batch_size: {batch_size}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
 
     Returns:
         float32 `(batch, height, width)`, not normalised.
 
     Raises:
-        ValueError: as for `keras_interp.attribution.gradient`.
+        ValueError: {raises}
 
     Reference:
         Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks", 2014,
@@ -129,6 +122,7 @@ def saliency(
     return maps
 
 
+@with_shared_arguments
 def gradient_times_input(
     model: Any,
     images: Any,
@@ -140,10 +134,10 @@ def gradient_times_input(
     output_index: int | str | None = None,
     input_index: int | str | None = None,
 ) -> np.ndarray:
-    """Gradient of a class score, times the picture.
+    """Gradient of a class score, times the image.
 
-    It is no explanation of the network alone: a constant that is added to all pictures,
-    and taken back by the first bias, changes it.
+    It does not explain the network alone: a constant that is added to all images, and
+    taken back by the first bias, changes it.
 
     Example:
 
@@ -152,20 +146,20 @@ def gradient_times_input(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
-        class_index: likewise.
-        layer_name: likewise: a layer whose filter is explained in place of a class.
-        batch_size: likewise.
-        call_index: likewise.
-        output_index: likewise.
-        input_index: likewise.
+        model: {model}
+        images: {images}
+        class_index: {class_index}
+        layer_name: {filter_layer}
+        batch_size: {batch_size}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
 
     Returns:
         float32 `(batch, height, width, channels)`.
 
     Raises:
-        ValueError: as for `keras_interp.attribution.gradient`.
+        ValueError: {raises}
 
     Reference:
         Kindermans et al., "The (Un)reliability of saliency methods", 2017, section 3.
@@ -183,9 +177,9 @@ def gradient_times_input(
     return slopes * explained.inputs.images
 
 
-def _slopes(forward: Forward, pictures: Any, targets: Any) -> Any:
-    return forward.gradient(lambda at: forward.scores(at, targets), pictures)[0]
+def _slopes(forward: Forward, images: Any, targets: Any) -> Any:
+    return forward.gradient(lambda at: forward.scores(at, targets), images)[0]
 
 
-def _saliency(forward: Forward, pictures: Any, targets: Any) -> Any:
-    return ops.max(ops.abs(_slopes(forward, pictures, targets)), axis=-1)
+def _saliency(forward: Forward, images: Any, targets: Any) -> Any:
+    return ops.max(ops.abs(_slopes(forward, images, targets)), axis=-1)

@@ -9,8 +9,10 @@ import numpy as np
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.forward_pass import Forward
 from keras_interp.attribution._relu_rules import ReluRule, check_rectifiers
+from keras_interp.attribution._shared_arguments import with_shared_arguments
 
 
+@with_shared_arguments
 def guided_backprop(
     model: Any,
     images: Any,
@@ -38,21 +40,21 @@ def guided_backprop(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
-        class_index: likewise.
-        layer_name: likewise: a layer whose filter is explained in place of a class.
-        batch_size: likewise.
-        call_index: likewise.
-        output_index: likewise.
-        input_index: likewise.
+        model: {model}
+        images: {images}
+        class_index: {class_index}
+        layer_name: {filter_layer}
+        batch_size: {batch_size}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
 
     Returns:
         float32 `(batch, height, width, channels)`.
 
     Raises:
         ValueError: if the model has no ReLU, or one that cannot be given the rule; and
-            as for `keras_interp.attribution.gradient`.
+            {raises}
 
     Reference:
         Springenberg, Dosovitskiy, Brox, Riedmiller, "Striving for Simplicity: The All
@@ -70,6 +72,7 @@ def guided_backprop(
     return _with_rule(explained, "guided", batch_size)
 
 
+@with_shared_arguments
 def deconvnet(
     model: Any,
     images: Any,
@@ -81,12 +84,12 @@ def deconvnet(
     output_index: int | str | None = None,
     input_index: int | str | None = None,
 ) -> np.ndarray:
-    """Signal that a deconvolutional network projects back to the picture.
+    """Signal that a deconvolutional network projects back to the image.
 
     At a ReLU the signal `p` becomes `max(p, 0)`, whatever the ReLU's input was. Max
     pooling hands the signal to the recorded switches, a convolution applies its filters
     transposed: both as in the gradient. All spellings and variants of the ReLU are
-    given the rule, as for `keras_interp.attribution.guided_backprop`.
+    given the rule, the same ones that `keras_interp.attribution.guided_backprop` knows.
 
     With `layer_name` it is what the paper shows: the largest activation of one filter,
     all others zero, projected to the pixels.
@@ -98,21 +101,21 @@ def deconvnet(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
-        class_index: likewise.
-        layer_name: likewise: a layer whose filter is explained in place of a class.
-        batch_size: likewise.
-        call_index: likewise.
-        output_index: likewise.
-        input_index: likewise.
+        model: {model}
+        images: {images}
+        class_index: {class_index}
+        layer_name: {filter_layer}
+        batch_size: {batch_size}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
 
     Returns:
         float32 `(batch, height, width, channels)`.
 
     Raises:
         ValueError: if the model has no ReLU, or one that cannot be given the rule; and
-            as for `keras_interp.attribution.gradient`.
+            {raises}
 
     Reference:
         Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", 2014,
@@ -136,11 +139,11 @@ def _with_rule(explained: ExplainedModel, rule: str, batch_size: int) -> np.ndar
     # where every class is given, a function of its own leaves it out.
     all_given = rule == "deconvnet" and bool((explained.targets >= 0).all())
 
-    def slopes(forward: Forward, pictures: Any, targets: Any) -> Any:
+    def slopes(forward: Forward, images: Any, targets: Any) -> Any:
         def scores_of(at: Any) -> tuple[Any, Any]:
             return forward.scores(at, targets, ReluRule(rule), all_given=all_given)
 
-        return forward.gradient(scores_of, pictures)[0]
+        return forward.gradient(scores_of, images)[0]
 
     (maps,) = explained.compute((rule, all_given), slopes, batch_size=batch_size)
     return maps

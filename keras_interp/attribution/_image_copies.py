@@ -1,4 +1,4 @@
-"""Several copies of each picture at once, never more than a batch holds."""
+"""Several copies of each image at once, never more than a batch holds."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from keras_interp._network.forward_pass import Forward
 
 @dataclasses.dataclass(frozen=True)
 class CopyPlan:
-    """How many copies of how many pictures are computed at once.
+    """How many copies of how many images are computed at once.
 
     Example:
 
     ```python
-    plan = copy_plan(25, batch_size=32)  # all 25 copies of one picture
-    plan = copy_plan(25, batch_size=16)  # 13 copies of a picture, then 12
+    plan = copy_plan(25, batch_size=32)  # all 25 copies of one image
+    plan = copy_plan(25, batch_size=16)  # 13 copies of an image, then 12
     ```
 
     Args:
-        total: copies of each picture.
-        copies: of one picture in one call.
-        pictures: in one call.
+        total: copies of each image.
+        copies: of one image in one call.
+        images: in one call.
     """
 
     total: int
     copies: int
-    pictures: int
+    images: int
 
     def chunks(self) -> Iterator[slice]:
         """The copies of each call; the last chunk may be shorter than the others."""
@@ -46,11 +46,11 @@ class CopyPlan:
 
 
 def copy_plan(total: int, batch_size: int) -> CopyPlan:
-    """Divide the copies of a picture so that no call holds more than a batch.
+    """Divide the copies of an image so that no call holds more than a batch.
 
     Args:
-        total: copies of each picture.
-        batch_size: most pictures that are computed at once, each copy counted.
+        total: copies of each image.
+        batch_size: most images that are computed at once, each copy counted.
 
     Raises:
         ValueError: if `batch_size` is no positive integer.
@@ -62,7 +62,7 @@ def copy_plan(total: int, batch_size: int) -> CopyPlan:
 
 
 def slopes_of_copies(forward: Forward, copies: Any, targets: Any) -> Any:
-    """Gradients of the scores at several copies of each picture.
+    """Gradients of the scores at several copies of each image.
 
     Args:
         forward: the forward pass inside a compiled function.
@@ -81,7 +81,7 @@ def slopes_of_copies(forward: Forward, copies: Any, targets: Any) -> Any:
 
 
 def scores_of_copies(forward: Forward, copies: Any, targets: Any) -> Any:
-    """Scores of several copies of each picture.
+    """Scores of several copies of each image.
 
     Args:
         forward: the forward pass inside a compiled function.
@@ -99,13 +99,13 @@ def scores_of_copies(forward: Forward, copies: Any, targets: Any) -> Any:
 
 
 def fix_targets(explained: ExplainedModel, batch_size: int) -> None:
-    """Explain, in all copies of a picture, the class that the picture itself has."""
+    """Explain the class that the image itself has in all of its copies."""
     if (explained.targets < 0).any():
         scores_and_fixed_targets(explained, batch_size)
 
 
 def scores_and_fixed_targets(explained: ExplainedModel, batch_size: int) -> np.ndarray:
-    """Scores of the pictures as they are, whose classes are explained from then on.
+    """Scores of the images as they are, whose classes are explained from then on.
 
     Returns:
         float32 `(batch,)`.
@@ -116,15 +116,15 @@ def scores_and_fixed_targets(explained: ExplainedModel, batch_size: int) -> np.n
     return scores
 
 
-def _scores(forward: Forward, pictures: Any, targets: Any) -> list[Any]:
-    return list(forward.scores(pictures, targets))
+def _scores(forward: Forward, images: Any, targets: Any) -> list[Any]:
+    return list(forward.scores(images, targets))
 
 
-def reference_pictures(value: Any, images: np.ndarray, name: str) -> np.ndarray:
-    """A reference for each picture.
+def reference_images(value: Any, images: np.ndarray, name: str) -> np.ndarray:
+    """A reference for each image.
 
     Args:
-        value: number, or array that can be broadcast to the pictures.
+        value: number, or array that can be broadcast to the images.
         images: float32 `(batch, height, width, channels)`.
         name: of the argument, for the message.
 
@@ -142,11 +142,16 @@ def reference_pictures(value: Any, images: np.ndarray, name: str) -> np.ndarray:
         f"width, channels) or {images.shape}"
     )
     if reference.dtype.kind not in "biuf":
-        raise ValueError(f"{expected}, got {value!r}.")
+        raise ValueError(f"{expected}. Received: {name}={value!r}.")
     reference = reference.astype("float32")
     if not np.isfinite(reference).all():
-        raise ValueError(f"Expected {name} of finite numbers, got NaN or infinity.")
+        raise ValueError(
+            f"Expected {name} of finite numbers. Received: {name} with NaN or infinity."
+            " Replace them first, with numpy.nan_to_num say."
+        )
     try:
         return np.broadcast_to(reference, images.shape)
     except ValueError:
-        raise ValueError(f"{expected}, got shape {reference.shape}.") from None
+        raise ValueError(
+            f"{expected}. Received: {name} of shape {reference.shape}. Resize it."
+        ) from None

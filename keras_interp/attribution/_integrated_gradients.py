@@ -12,14 +12,16 @@ from keras_interp._network.forward_pass import Forward
 from keras_interp.attribution._image_copies import (
     copy_plan,
     fix_targets,
-    reference_pictures,
+    reference_images,
     scores_and_fixed_targets,
     slopes_of_copies,
 )
+from keras_interp.attribution._shared_arguments import Progress, with_shared_arguments
 
 RULES = ("gauss_legendre", "trapezoid")
 
 
+@with_shared_arguments
 def integrated_gradients(
     model: Any,
     images: Any,
@@ -33,16 +35,17 @@ def integrated_gradients(
     call_index: int | None = None,
     output_index: int | str | None = None,
     input_index: int | str | None = None,
+    verbose: int = 0,
 ) -> np.ndarray:
-    """Gradient integrated along the straight line from a baseline to the picture.
+    """Gradient integrated along the straight line from a baseline to the image.
 
     `(x - b) * integral over t from 0 to 1 of w(b + t (x - b))`, with `w` the gradient
-    of the class score. The sum over a picture is the score of the picture minus that of
+    of the class score. The sum over an image is the score of the image minus that of
     the baseline, up to the error of the sum that stands for the integral:
     `completeness_error` gives it.
 
     Pixels that equal the baseline get nothing, whatever they show: black parts of a
-    picture with the baseline 0, say.
+    image with the baseline 0, say.
 
     Example:
 
@@ -51,28 +54,30 @@ def integrated_gradients(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
-        class_index: likewise; `None` is the class of the picture itself.
-        baseline: picture without what is to be explained: a number, or an array that
+        model: {model}
+        images: {images}
+        class_index: {class_index} `None` is the class of the image itself.
+        baseline: image without what is to be explained: a number, or an array that
             can be broadcast to `(batch, height, width, channels)`, as the model wants
             it.
         steps: points on the line.
         rule: of the integral: `"gauss_legendre"`, exact for polynomials of a degree up
             to `2 * steps - 1`, or `"trapezoid"`, evenly spaced points that include the
-            baseline and the picture.
-        layer_name: as for `keras_interp.attribution.gradient`.
-        batch_size: most pictures, points of lines counted, that are computed at once.
-        call_index: as for `keras_interp.attribution.gradient`.
-        output_index: likewise.
-        input_index: likewise.
+            baseline and the image.
+        layer_name: {filter_layer}
+        batch_size: {batch_of_copies}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
+        verbose: {verbose}
 
     Returns:
         float32 `(batch, height, width, channels)`.
 
     Raises:
-        ValueError: for a baseline of another shape, an unknown rule or too few steps,
-            and as for `keras_interp.attribution.gradient`.
+        ValueError: for a baseline of another shape, an unknown rule or too few steps;
+            and
+            {raises}
 
     Reference:
         Sundararajan, Taly, Yan, "Axiomatic Attribution for Deep Networks", 2017,
@@ -88,7 +93,8 @@ def integrated_gradients(
         output_index=output_index,
         input_index=input_index,
     )
-    reference = reference_pictures(baseline, explained.inputs.images, "baseline")
+    reference = reference_images(baseline, explained.inputs.images, "baseline")
+    progress = Progress(len(explained.inputs) * len(points), verbose)
     plan = copy_plan(len(points), explained.pictures_at_once(batch_size))
     fix_targets(explained, batch_size)
     total = np.zeros(explained.inputs.images.shape)
@@ -98,12 +104,14 @@ def integrated_gradients(
             _weighted_slopes,
             reference,
             shared=[plan.filled(points[chunk]), plan.filled(weights[chunk])],
-            batch_size=plan.pictures,
+            batch_size=plan.images,
+            on_batch=progress.of_copies(chunk),
         )
         total += part
     return (total * (explained.inputs.images - reference)).astype("float32")
 
 
+@with_shared_arguments
 def completeness_error(
     model: Any,
     images: Any,
@@ -119,7 +127,7 @@ def completeness_error(
 ) -> np.ndarray:
     """How far attributions are from summing to the difference of two scores.
 
-    The sum over each picture, minus the score of the picture, plus the score of the
+    The sum over each image, minus the score of the image, plus the score of the
     baseline. Large errors of integrated gradients shrink with more steps.
 
     Example:
@@ -130,23 +138,26 @@ def completeness_error(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
+        model: {model}
+        images: {images}
         attributions: `(batch, height, width, channels)` or `(batch, height, width)`.
-        class_index: the one that was explained.
-        baseline: the one that was taken.
-        layer_name: as for `keras_interp.attribution.gradient`.
-        batch_size: likewise.
-        call_index: likewise.
-        output_index: likewise.
-        input_index: likewise.
+        class_index: class that was explained, an integer or one for each image; `None`
+            for the class of highest score.
+        baseline: image without what is to be explained that the attributions were
+            computed with: a number, or an array that can be broadcast to `(batch,
+            height, width, channels)`.
+        layer_name: {filter_layer}
+        batch_size: {batch_size}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
 
     Returns:
         float32 `(batch,)`, in units of the score.
 
     Raises:
-        ValueError: for attributions of another shape, and as for
-            `integrated_gradients`.
+        ValueError: for attributions or a baseline of another shape; and
+            {raises}
 
     Reference:
         Sundararajan, Taly, Yan, "Axiomatic Attribution for Deep Networks", 2017,
@@ -161,17 +172,18 @@ def completeness_error(
         output_index=output_index,
         input_index=input_index,
     )
-    pictures = explained.inputs.images
+    images = explained.inputs.images
     parts = np.asarray(ops.convert_to_numpy(attributions), "float64")
-    if parts.shape not in (pictures.shape, pictures.shape[:3]):
+    if parts.shape not in (images.shape, images.shape[:3]):
         raise ValueError(
-            f"Expected attributions of shape {pictures.shape} or {pictures.shape[:3]}, "
-            f"got {parts.shape}. Pass what the method returned for these images."
+            f"Expected attributions of shape {images.shape} or {images.shape[:3]}. "
+            f"Received: attributions of shape {parts.shape}. Pass what the method "
+            "returned for these images."
         )
-    reference = reference_pictures(baseline, pictures, "baseline")
+    reference = reference_images(baseline, images, "baseline")
     scores = scores_and_fixed_targets(explained, batch_size)
     (of_reference,) = explained.compute(
-        "scores of other pictures", _other_scores, reference, batch_size=batch_size
+        "scores of other images", _other_scores, reference, batch_size=batch_size
     )
     sums = parts.reshape(len(parts), -1).sum(axis=1) if len(parts) else np.zeros(0)
     return (sums - scores + of_reference).astype("float32")
@@ -179,7 +191,7 @@ def completeness_error(
 
 def _weighted_slopes(
     forward: Forward,
-    pictures: Any,
+    images: Any,
     targets: Any,
     reference: Any,
     points: Any,
@@ -187,7 +199,7 @@ def _weighted_slopes(
 ) -> Any:
     points = ops.reshape(points, (1, -1, 1, 1, 1))
     reference = reference[:, None]
-    copies = reference + points * (pictures[:, None] - reference)
+    copies = reference + points * (images[:, None] - reference)
     slopes = slopes_of_copies(forward, copies, targets)
     return ops.sum(ops.reshape(weights, (1, -1, 1, 1, 1)) * slopes, axis=1)
 
@@ -199,12 +211,15 @@ def _other_scores(forward: Forward, _: Any, targets: Any, others: Any) -> Any:
 def _points_and_weights(steps: Any, rule: str) -> tuple[np.ndarray, np.ndarray]:
     """Points from 0 to 1 and weights that sum to 1, float32."""
     if rule not in RULES:
-        raise ValueError(f"Expected rule as one of {list(RULES)}, got {rule!r}.")
+        raise ValueError(
+            f"Expected rule as one of {list(RULES)}. Received: rule={rule!r}. Choose "
+            "'gauss_legendre'."
+        )
     least = 1 if rule == "gauss_legendre" else 2
     if not isinstance(steps, (int, np.integer)) or steps < least:
         raise ValueError(
-            f"Expected steps as an integer of at least {least} for rule {rule!r}, got "
-            f"{steps!r}. Choose 50."
+            f"Expected steps as an integer of at least {least} for rule {rule!r}. "
+            f"Received: steps={steps!r}. Choose 50."
         )
     if rule == "gauss_legendre":
         points, weights = np.polynomial.legendre.leggauss(int(steps))

@@ -1,4 +1,4 @@
-"""How much a score drops when a patch of the picture is covered."""
+"""How much a score drops when a patch of the image is covered."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.forward_pass import Forward
 from keras_interp.attribution._image_copies import (
     copy_plan,
-    reference_pictures,
+    reference_images,
     scores_and_fixed_targets,
     scores_of_copies,
 )
+from keras_interp.attribution._shared_arguments import Progress, with_shared_arguments
 
 Size = int | tuple[int, int]
 
 
+@with_shared_arguments
 def occlusion(
     model: Any,
     images: Any,
@@ -32,45 +34,49 @@ def occlusion(
     call_index: int | None = None,
     output_index: int | str | None = None,
     input_index: int | str | None = None,
+    verbose: int = 0,
 ) -> np.ndarray:
     """Drop of the class score when a pixel is covered, averaged over covering patches.
 
-    A patch slides over the picture in steps of `stride`. Each position gives the score
-    of the picture minus that of the picture with the patch filled; each pixel gets the
+    A patch slides over the image in steps of `stride`. Each position gives the score
+    of the image minus that of the image with the patch filled; each pixel gets the
     mean over the positions that cover it. At the right and lower edge a patch may reach
-    out of the picture, so that every pixel is covered.
+    out of the image, so that every pixel is covered.
 
-    It sees what a patch does alone: of two parts that say the same, neither is missed.
+    It sees what each patch does alone. Where two parts say the same, covering one of
+    them changes little, and neither is found.
 
     Example:
 
     ```python
-    maps = ki.attribution.occlusion(model, images, patch_size=32, stride=8)
+    maps = ki.attribution.occlusion(model, images, patch_size=32, stride=8, verbose=1)
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
-        class_index: likewise; `None` is the class of the uncovered picture.
+        model: {model}
+        images: {images}
+        class_index: {class_index} `None` is the class of the uncovered image.
         patch_size: pixels of a patch, one number or `(height, width)`. Default: an
-            eighth of the picture.
+            eighth of the image.
         stride: pixels from one patch to the next, one number or `(down, right)`, not
             more than the patch. Default: half a patch.
         fill: what a patch is filled with: a number, or an array that can be broadcast
             to `(batch, height, width, channels)`, as the model wants it.
-        layer_name: as for `keras_interp.attribution.gradient`.
-        batch_size: most pictures, covered copies counted, that are computed at once.
-        call_index: as for `keras_interp.attribution.gradient`.
-        output_index: likewise.
-        input_index: likewise.
+        layer_name: {filter_layer}
+        batch_size: {batch_of_copies}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
+        verbose: {verbose}
 
     Returns:
         float32 `(batch, height, width)`, in units of the score. Negative where the
         score rises when the place is covered.
 
     Raises:
-        ValueError: for a patch larger than the picture, a stride larger than the patch
-            or a fill of another shape, and as for `keras_interp.attribution.gradient`.
+        ValueError: for a patch larger than the image, a stride larger than the patch
+            or a fill of another shape; and
+            {raises}
 
     Reference:
         Zeiler, Fergus, "Visualizing and Understanding Convolutional Networks", 2014,
@@ -85,13 +91,14 @@ def occlusion(
         output_index=output_index,
         input_index=input_index,
     )
-    pictures = explained.inputs.images
-    patch, step = _patch_and_stride(patch_size, stride, pictures.shape[1:3])
-    filling = reference_pictures(fill, pictures, "fill")
-    rows = _covered(pictures.shape[1], patch[0], step[0])
-    columns = _covered(pictures.shape[2], patch[1], step[1])
+    images = explained.inputs.images
+    patch, step = _patch_and_stride(patch_size, stride, images.shape[1:3])
+    filling = reference_images(fill, images, "fill")
+    rows = _covered(images.shape[1], patch[0], step[0])
+    columns = _covered(images.shape[2], patch[1], step[1])
     scores = scores_and_fixed_targets(explained, batch_size)
-    covered = _covered_scores(explained, filling, rows, columns, batch_size)
+    progress = Progress(len(images) * len(rows) * len(columns), verbose)
+    covered = _covered_scores(explained, filling, rows, columns, batch_size, progress)
     drops = scores[:, None].astype("float64") - covered
     drops = drops.reshape(-1, len(rows), len(columns))
     sums = rows.T @ drops @ columns
@@ -104,9 +111,10 @@ def _covered_scores(
     rows: np.ndarray,
     columns: np.ndarray,
     batch_size: int,
+    progress: Progress,
 ) -> np.ndarray:
-    """Scores of the pictures with each patch, `(batch, patches)`, row by row."""
-    # One picture of flags per patch would be as large as the pictures themselves.
+    """Scores of the images with each patch, `(batch, patches)`, row by row."""
+    # One image of flags per patch would be as large as the images themselves.
     down, right = np.divmod(np.arange(len(rows) * len(columns)), len(columns))
     plan = copy_plan(len(down), explained.pictures_at_once(batch_size))
     parts = []
@@ -116,7 +124,8 @@ def _covered_scores(
             _scores_behind_patches,
             filling,
             shared=[plan.filled(rows[down[chunk]]), plan.filled(columns[right[chunk]])],
-            batch_size=plan.pictures,
+            batch_size=plan.images,
+            on_batch=progress.of_copies(chunk),
         )
         parts.append(scores[:, : chunk.stop - chunk.start])
     return np.concatenate(parts, axis=1)
@@ -124,14 +133,14 @@ def _covered_scores(
 
 def _scores_behind_patches(
     forward: Forward,
-    pictures: Any,
+    images: Any,
     targets: Any,
     filling: Any,
     rows: Any,
     columns: Any,
 ) -> Any:
     covered = (rows[:, :, None] * columns[:, None, :])[None, ..., None] > 0
-    copies = ops.where(covered, filling[:, None], pictures[:, None])
+    copies = ops.where(covered, filling[:, None], images[:, None])
     return scores_of_copies(forward, copies, targets)
 
 
@@ -155,13 +164,13 @@ def _patch_and_stride(
     step = _pair(stride, "stride")
     if patch[0] > height or patch[1] > width:
         raise ValueError(
-            f"Expected patch_size of at most the picture's {height} x {width} pixels, "
-            f"got {patch[0]} x {patch[1]}."
+            f"Expected patch_size of at most the image's {height} x {width} pixels. "
+            f"Received: patch_size={patch}. Choose a smaller one."
         )
     if step[0] > patch[0] or step[1] > patch[1]:
         raise ValueError(
             f"Expected stride of at most patch_size {patch}, so that every pixel is "
-            f"covered; got {step}."
+            f"covered. Received: stride={step}. Choose a smaller one."
         )
     return patch, step
 
@@ -173,6 +182,7 @@ def _pair(value: Any, name: str) -> tuple[int, int]:
     )
     if len(pair) != 2 or not whole or min(pair) < 1:
         raise ValueError(
-            f"Expected {name} as a positive integer or a pair of them, got {value!r}."
+            f"Expected {name} as a positive integer or a pair of them. Received: "
+            f"{name}={value!r}. Pass (height, width) in pixels."
         )
     return int(pair[0]), int(pair[1])

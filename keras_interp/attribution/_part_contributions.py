@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.forward_pass import Forward, activation_and_gradient
+from keras_interp.attribution._shared_arguments import with_shared_arguments
 from keras_interp.metrics import nearest_landmarks, positions_and_scores
 from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
@@ -34,7 +35,7 @@ class PartContributions:
         parts: Names of the landmarks that filters stand for, most filters first, then
             `"unmasked filters"` (of the interpretable track), `"ordinary track"` and
             `"bias and remainder"`; `"no part"` before them where a filter fires on
-            no picture that names it.
+            no image that names it.
         filters: int `(parts,)`, how many interpretable filters stand for each; 0 for
             the last three.
         values: float32 `(N, parts)`, contributions. A row adds up to the score.
@@ -62,7 +63,7 @@ class PartContributions:
     explained: str
 
     def table(self) -> str:
-        """Mean contribution of each part over the pictures, as a Markdown table."""
+        """Mean contribution of each part over the images, as a Markdown table."""
         mean = self.values.mean(axis=0)
         lines = ["| part | filters | mean contribution |", "|---|---|---|"]
         for name, count, value in zip(self.parts, self.filters, mean, strict=True):
@@ -71,6 +72,7 @@ class PartContributions:
         return "\n".join(lines) + "\n"
 
 
+@with_shared_arguments
 def part_contributions(
     explainer: Explainer,
     images: Any,
@@ -85,9 +87,9 @@ def part_contributions(
     """Splits a class score into what each object part adds to it.
 
     Each interpretable filter of the explainer's conv-interp-2 is named by the landmark
-    that its peak stays nearest to on the pictures of `dataset`. The contribution of a
+    that its peak stays nearest to on the images of `dataset`. The contribution of a
     filter is `sum_ij x_ij dy/dx_ij` over its encoded map x, with y the class score
-    computed from the rebuilt features: the linear part of the decoder at this picture.
+    computed from the rebuilt features: the linear part of the decoder at this image.
 
     Example:
 
@@ -99,25 +101,25 @@ def part_contributions(
 
     Args:
         explainer: trained `keras_interp.models.Explainer`.
-        images: pictures that the performer takes, `(N, height, width, channels)`.
-        dataset: `PartsDataset` whose landmarks name the filters. Pictures without any
+        images: {images}
+        dataset: `PartsDataset` whose landmarks name the filters. Images without any
             landmark do not count.
-        class_index: class whose score is split, one for all or one per picture; `None`
-            for the one that the explainer predicts.
-        preprocess: applied to each batch of these pictures before the performer.
-        inputs: what stands for the pictures of `dataset`, in their order, where the
-            performer does not start at pictures: features that were computed before.
+        class_index: {class_index}
+        preprocess: applied to each batch of these images before the performer.
+        inputs: what stands for the images of `dataset`, in their order, where the
+            performer does not start at images: features that were computed before.
         field: receptive field of conv-interp-2 in pixels of the dataset. Default:
             computed from the layers; needed where the performer does not start at the
-            pictures.
-        batch_size: pictures at a time.
+            images.
+        batch_size: {batch_size}
 
     Returns:
         `PartContributions`.
 
     Raises:
-        ValueError: if no picture of the dataset has a landmark, the explainer has no
-            interpretable filter, or as for `keras_interp.attribution.gradient`.
+        ValueError: if no image of the dataset has a landmark or the explainer has no
+            interpretable filter; and
+            {raises}
 
     Reference:
         Zhang, Yang, Wu, "Unsupervised Learning of Neural Networks to Explain Neural
@@ -175,12 +177,12 @@ def _named_filters(
     if not len(rows):
         raise ValueError(
             "Expected a dataset with landmarks, which name the filters. Received: "
-            f"{len(dataset)} pictures without any."
+            f"{len(dataset)} images without any."
         )
     if inputs is not None and len(inputs) != len(dataset):
         raise ValueError(
-            "Expected as many `inputs` as the dataset has pictures. Received: "
-            f"{len(inputs)} inputs and {len(dataset)} pictures."
+            "Expected as many `inputs` as the dataset has images. Received: "
+            f"{len(inputs)} inputs and {len(dataset)} images."
         )
     found = []
     for start in range(0, len(rows), batch_size):
@@ -205,9 +207,9 @@ def _slopes(
     """Gradient of the score at the encoded features, the score and its class."""
     call = explained.record.find_call(MIXTURE_LAYER, None)
 
-    def body(forward: Forward, pictures: Any, targets: Any) -> Any:
-        _, slope = activation_and_gradient(forward, call, pictures, targets)
-        scores, chosen = forward.scores(pictures, targets)
+    def body(forward: Forward, images: Any, targets: Any) -> Any:
+        _, slope = activation_and_gradient(forward, call, images, targets)
+        scores, chosen = forward.scores(images, targets)
         return ops.cast(slope, "float32"), ops.cast(scores, "float32"), chosen
 
     slopes, scores, chosen = explained.compute(

@@ -1,4 +1,4 @@
-"""Gradients averaged over pictures with noise: SmoothGrad."""
+"""Gradients averaged over images with noise: SmoothGrad."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from keras_interp.attribution._image_copies import (
     fix_targets,
     slopes_of_copies,
 )
+from keras_interp.attribution._shared_arguments import (
+    Progress,
+    is_number,
+    with_shared_arguments,
+)
 
 STATISTICS = ("mean", "magnitude", "square", "variance")
 
 
+@with_shared_arguments
 def smooth_grad(
     model: Any,
     images: Any,
@@ -34,20 +40,21 @@ def smooth_grad(
     call_index: int | None = None,
     output_index: int | str | None = None,
     input_index: int | str | None = None,
+    verbose: int = 0,
 ) -> np.ndarray:
-    """Saliency of gradients averaged over noisy copies of the picture.
+    """Saliency of gradients averaged over noisy copies of the image.
 
     `M_ij = max_c |1/n sum_k w_ijc(x + e_k)|`, with `w` the gradient of the class score
-    and `e_k` Gaussian noise of standard deviation `noise` times the picture's largest
+    and `e_k` Gaussian noise of standard deviation `noise` times the image's largest
     minus its smallest value. Without noise it is `saliency`.
 
-    Other libraries mean other things by the name, so that their maps differ: some take
-    the noise in absolute units (Captum, Xplique), some average `|w|` (tf-keras-vis) or
-    `w**2` (PAIR's default) in place of the signed `w` of the paper's equation. The
-    latter two are `statistic="magnitude"` and `"square"` here.
+    Maps of other libraries differ: some take the noise in absolute units (Captum,
+    Xplique), some average `|w|` (tf-keras-vis) or `w**2` (PAIR's default) in place of
+    the signed `w` of the paper's equation. The latter two are `statistic="magnitude"`
+    and `"square"` here.
 
-    The noise is drawn once from `seed` and is the same for all pictures, so that the
-    map of a picture depends neither on the pictures beside it nor on the backend.
+    The noise is drawn once from `seed` and is the same for all images, so that the
+    map of an image depends neither on the images beside it nor on the backend.
 
     Example:
 
@@ -56,28 +63,29 @@ def smooth_grad(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
-        class_index: likewise; `None` is the class that the picture without noise has.
-        samples: noisy copies of each picture.
-        noise: standard deviation as a share of each picture's range of values. The
+        model: {model}
+        images: {images}
+        class_index: {class_index} `None` is the class that the image without noise has.
+        samples: noisy copies of each image.
+        noise: standard deviation as a share of each image's range of values. The
             paper recommends 0.1 to 0.2.
         statistic: of the gradients over the copies: `"mean"`, `"magnitude"` (mean of
             `|w|`), `"square"` (mean of `w**2`, SmoothGrad-Squared) or `"variance"`
             (VarGrad). Of the channels the largest is taken.
         seed: of the noise.
-        layer_name: as for `keras_interp.attribution.gradient`.
-        batch_size: most pictures, noisy copies counted, that are computed at once.
-        call_index: as for `keras_interp.attribution.gradient`.
-        output_index: likewise.
-        input_index: likewise.
+        layer_name: {filter_layer}
+        batch_size: {batch_of_copies}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
+        verbose: {verbose}
 
     Returns:
         float32 `(batch, height, width)`, zero or positive, not normalised.
 
     Raises:
-        ValueError: for an unknown statistic, a number of samples or a noise that cannot
-            be, and as for `keras_interp.attribution.gradient`.
+        ValueError: for an unknown statistic, or samples or noise out of range; and
+            {raises}
 
     Reference:
         Smilkov, Thorat, Kim, Viegas, Wattenberg, "SmoothGrad: removing noise by adding
@@ -98,7 +106,8 @@ def smooth_grad(
     )
     plan = copy_plan(samples, explained.pictures_at_once(batch_size))
     fix_targets(explained, batch_size)
-    moments = _moments(explained, plan, noise, statistic, seed)
+    progress = Progress(len(explained.inputs) * samples, verbose)
+    moments = _moments(explained, plan, noise, statistic, seed, progress)
     if statistic == "variance":
         mean, square = moments
         # Rounding could make the difference negative where all copies agree.
@@ -109,7 +118,12 @@ def smooth_grad(
 
 
 def _moments(
-    explained: ExplainedModel, plan: CopyPlan, noise: float, statistic: str, seed: int
+    explained: ExplainedModel,
+    plan: CopyPlan,
+    noise: float,
+    statistic: str,
+    seed: int,
+    progress: Progress,
 ) -> list[np.ndarray]:
     """Means over the copies, float64 `(batch, height, width, channels)` each."""
     random = np.random.default_rng(seed)
@@ -125,7 +139,8 @@ def _moments(
             _sums_of(statistic),
             spread.astype("float32"),
             shared=[plan.filled(drawn), plan.filled(counted)],
-            batch_size=plan.pictures,
+            batch_size=plan.images,
+            on_batch=progress.of_copies(chunk),
         )
         totals = [total + part for total, part in zip(totals, sums, strict=False)]
     return [total / plan.total for total in totals]
@@ -134,14 +149,14 @@ def _moments(
 def _sums_of(statistic: str) -> Callable[..., list[Any]]:
     def body(
         forward: Forward,
-        pictures: Any,
+        images: Any,
         targets: Any,
         spread: Any,
         drawn: Any,
         counted: Any,
     ) -> list[Any]:
         noise = ops.reshape(spread, (-1, 1, 1, 1, 1)) * drawn[None]
-        slopes = slopes_of_copies(forward, pictures[:, None] + noise, targets)
+        slopes = slopes_of_copies(forward, images[:, None] + noise, targets)
         counted = ops.reshape(counted, (1, -1, 1, 1, 1))
         powers = {
             "mean": [slopes],
@@ -157,14 +172,16 @@ def _sums_of(statistic: str) -> Callable[..., list[Any]]:
 def _check_options(samples: Any, noise: Any, statistic: str) -> None:
     if not isinstance(samples, (int, np.integer)) or samples < 1:
         raise ValueError(
-            f"Expected samples as a positive integer, got {samples!r}. Choose 25."
+            "Expected samples as a positive integer. Received: "
+            f"samples={samples!r}. Choose 25."
         )
-    if not np.isfinite(noise) or noise < 0:
+    if not is_number(noise) or noise < 0:
         raise ValueError(
-            "Expected noise as a share of the picture's range of values, 0.15 say, got "
-            f"{noise!r}."
+            "Expected noise as a share of the image's range of values. Received: "
+            f"noise={noise!r}. Choose 0.15."
         )
     if statistic not in STATISTICS:
         raise ValueError(
-            f"Expected statistic as one of {list(STATISTICS)}, got {statistic!r}."
+            f"Expected statistic as one of {list(STATISTICS)}. Received: "
+            f"statistic={statistic!r}. Choose 'mean'."
         )

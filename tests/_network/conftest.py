@@ -1,12 +1,12 @@
 import pytest
 
-from ..attribution.tiny_models import pictures, spelled
+from ..attribution.tiny_models import sample_images, spelled
 
 
 @pytest.fixture
 def images():
     """float32 `(5, 12, 10, 3)`."""
-    return pictures()
+    return sample_images()
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from ..attribution.tiny_models import (
     SIZE,
     Subclassed,
     nested,
-    pictures,
     residual,
+    sample_images,
     seeded,
     spelled,
 )
@@ -39,7 +39,7 @@ def test_an_activation_that_was_exchanged_takes_effect(images):
     np.testing.assert_allclose(maps, gradient(other, images, 1), rtol=1e-5, atol=1e-7)
 
 
-def test_pictures_of_another_size(images):
+def test_images_of_another_size(images):
     inputs = keras.Input((None, None, 3))
     maps = layers.Conv2D(4, 3, activation="relu")(inputs)
     outputs = layers.Dense(3)(layers.GlobalAveragePooling2D()(maps))
@@ -66,7 +66,7 @@ def test_normalisation_and_dropout_are_those_of_inference(images):
     features = layers.Dropout(0.5)(layers.Flatten()(ops.relu(maps)))
     model = seeded(keras.Model(inputs, layers.Dense(2)(features)))
     moments = [w.copy() for w in model.get_weights()]
-    # With the statistics of the batch, a picture's map would depend on the others.
+    # With the statistics of the batch, an image's map would depend on the others.
     maps = guided_backprop(model, images, 0)
     single = guided_backprop(model, images[:1], 0)
     np.testing.assert_allclose(maps[:1], single, rtol=1e-4, atol=1e-6)
@@ -89,11 +89,11 @@ def test_the_record_of_a_model(images):
         record.find_call("conv")
 
 
-def test_bodies_get_arrays_of_each_picture_and_of_all(model):
-    images, explained = pictures(7), ExplainedModel(spelled(), pictures(7), 1)
+def test_bodies_get_arrays_of_each_image_and_of_all(model):
+    images, explained = sample_images(7), ExplainedModel(spelled(), sample_images(7), 1)
 
-    def body(forward, pictures, targets, weights, shift):
-        scores, chosen = forward.scores(pictures + shift, targets)
+    def body(forward, images, targets, weights, shift):
+        scores, chosen = forward.scores(images + shift, targets)
         return scores * weights, chosen
 
     weights = np.arange(7, dtype="float32")
@@ -109,7 +109,7 @@ def test_bodies_get_arrays_of_each_picture_and_of_all(model):
 
 
 def test_fewer_pictures_at_once_where_the_backend_is_faster_so(monkeypatch):
-    images, model = pictures(9), spelled()
+    images, model = sample_images(9), spelled()
     expected = gradient(model, images, 1)
     explained = ExplainedModel(model, images, 1)
     each = explained.record.bytes_of_largest_output()
@@ -119,22 +119,22 @@ def test_fewer_pictures_at_once_where_the_backend_is_faster_so(monkeypatch):
     monkeypatch.setattr(_backend, "most_bytes_at_once", lambda: 5 * each - 1)
     assert [explained.pictures_at_once(size) for size in (2, 4, 5, 32)] == [2, 4, 4, 4]
 
-    def pictures_of_the_call(forward, pictures, targets):
-        return targets * 0 + ops.shape(pictures)[0]
+    def images_of_the_call(forward, images, targets):
+        return targets * 0 + ops.shape(images)[0]
 
-    # Three calls are needed: three pictures each, and not 4, 4 and 1.
-    (sizes,) = explained.compute("sizes", pictures_of_the_call, batch_size=32)
+    # Three calls are needed: three images each, and not 4, 4 and 1.
+    (sizes,) = explained.compute("sizes", images_of_the_call, batch_size=32)
     assert sizes.tolist() == [3] * 9
     maps = gradient(model, images, 1)
     np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=1e-7)
-    # A single picture may be too large as well.
+    # A single image may be too large as well.
     monkeypatch.setattr(_backend, "most_bytes_at_once", lambda: each // 2)
     assert explained.pictures_at_once(32) == 1
 
 
 def test_half_precision_keeps_small_gradients():
     """Gradients of 1e-8, which half precision cannot hold, come out right."""
-    model, images = spelled("ops", dtype="mixed_float16"), pictures(2)
+    model, images = spelled("ops", dtype="mixed_float16"), sample_images(2)
     exact = spelled("ops")
     for network in (model, exact):
         layer = network.get_layer("classes")

@@ -16,7 +16,7 @@ from keras_interp._network.calls import (
     not_intercepting,
 )
 
-from ..attribution.tiny_models import nested, pictures, residual, shared, spelled
+from ..attribution.tiny_models import nested, residual, sample_images, shared, spelled
 
 
 class Log(Interceptor):
@@ -51,7 +51,7 @@ def functions_now():
 def test_layers_of_nested_models_and_operations_are_seen_in_order():
     model, log = nested(), Log()
     with intercepting(log):
-        model(pictures(1))
+        model(sample_images(1))
     assert log.operations[:2] == [model.name, "backbone"]
     assert log.operations[2] == "first"
     assert log.operations[-1] == "classes"
@@ -65,11 +65,11 @@ def test_layers_of_nested_models_and_operations_are_seen_in_order():
 def test_operations_of_a_graph_and_shared_layers_are_seen():
     model, log = residual(), Log()
     with intercepting(log):
-        model(pictures(1))
+        model(sample_images(1))
     assert any(name.startswith("concatenate") for name in log.operations)
     model, log = shared(), Log()
     with intercepting(log):
-        model(pictures(1))
+        model(sample_images(1))
     assert log.operations.count("twice") == 2
 
 
@@ -101,8 +101,8 @@ def test_nothing_is_seen_outside_and_all_is_put_back():
     with intercepting(log):
         assert functions_now() != before
         with not_intercepting():
-            model(pictures(1))
-    model(pictures(1))
+            model(sample_images(1))
+    model(sample_images(1))
     assert log.operations == log.functions == []
     assert functions_now() == before
 
@@ -140,7 +140,7 @@ def test_other_threads_see_nothing_of_it():
     def other():
         mine = Log()
         ready.wait(60)
-        model(pictures(1))
+        model(sample_images(1))
         with intercepting(mine):
             go.set()
             ops.relu(np.ones(1, "float32"))
@@ -161,12 +161,12 @@ def test_two_threads_explain_at_once():
     from keras_interp.attribution import guided_backprop
 
     models = [spelled(), spelled("relu_layer"), nested()]
-    expected = [guided_backprop(model, pictures(2)) for model in models]
+    expected = [guided_backprop(model, sample_images(2)) for model in models]
     models = [spelled(), spelled("relu_layer"), nested()]
     before, found = functions_now(), [None] * 3
 
     def explain(number):
-        found[number] = guided_backprop(models[number], pictures(2))
+        found[number] = guided_backprop(models[number], sample_images(2))
 
     threads = [threading.Thread(target=explain, args=(n,)) for n in range(3)]
     for thread in threads:

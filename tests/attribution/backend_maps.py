@@ -16,7 +16,7 @@ import tiny_models
 
 from keras_interp import attribution
 
-# Name of the method, and keywords that make it quick on tiny pictures.
+# Name of the method, and keywords that make it quick on tiny images.
 METHODS = {
     "gradient": {},
     "saliency": {},
@@ -34,7 +34,7 @@ KINDS = ("functional", "nested", "subclassed", "residual")
 
 
 def main(path):
-    images = tiny_models.pictures(3)
+    images = tiny_models.sample_images(3)
     arrays = {}
     for kind in KINDS:
         model = tiny_models.MODELS[kind]()

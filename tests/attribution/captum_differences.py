@@ -48,29 +48,29 @@ class Reference(torch.nn.Module):
 
 def references(network, images):
     """Maps of captum, channels last."""
-    pictures = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
-    pictures.requires_grad_(True)
-    slopes = captum.attr.Saliency(network).attribute(pictures, CLASSES, abs=False)
+    images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+    images.requires_grad_(True)
+    slopes = captum.attr.Saliency(network).attribute(images, CLASSES, abs=False)
     found = {
         "gradient": slopes,
         "saliency": slopes.abs().amax(dim=1),
         "gradient_times_input": captum.attr.InputXGradient(network).attribute(
-            pictures, CLASSES
+            images, CLASSES
         ),
         "guided_backprop": captum.attr.GuidedBackprop(network).attribute(
-            pictures, CLASSES
+            images, CLASSES
         ),
-        "deconvnet": captum.attr.Deconvolution(network).attribute(pictures, CLASSES),
+        "deconvnet": captum.attr.Deconvolution(network).attribute(images, CLASSES),
     }
     found["integrated_gradients"] = captum.attr.IntegratedGradients(network).attribute(
-        pictures, 0.3, CLASSES, n_steps=20
+        images, 0.3, CLASSES, n_steps=20
     )
     # A window of all channels, whose drop stands in each of them.
     found["occlusion"] = captum.attr.Occlusion(network).attribute(
-        pictures, (3, 5, 4), (3, 3, 2), baselines=0.3, target=CLASSES
+        images, (3, 5, 4), (3, 3, 2), baselines=0.3, target=CLASSES
     )[:, 0]
     cam = captum.attr.LayerGradCam(network, network.relu2)
-    maps = cam.attribute(pictures, CLASSES, relu_attributions=True)
+    maps = cam.attribute(images, CLASSES, relu_attributions=True)
     size = images.shape[1:3]
     maps = captum.attr.LayerAttribution.interpolate(maps, size, "bilinear")
     found["grad_cam"] = maps[:, 0]
@@ -82,7 +82,7 @@ def references(network, images):
 
 
 def main():
-    images = tiny_models.pictures()
+    images = tiny_models.sample_images()
     expected = references(Reference(tiny_models.spelled().get_weights()), images)
     models = {
         f"spelling {name}": tiny_models.spelled(name) for name in tiny_models.SPELLINGS

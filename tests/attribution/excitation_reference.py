@@ -82,7 +82,7 @@ def max_matrix(maps, window):
 class ReferenceNetwork:
     """A small network with a skip and a concatenation, and its winning probabilities.
 
-    Picture -> convolution -> normalisation -> ReLU (`first`) -> max pooling (`pool`)
+    Image -> convolution -> normalisation -> ReLU (`first`) -> max pooling (`pool`)
     -> plus a normalised convolution of itself, ReLU (`sum`) -> beside a ReLU6 of its
     depthwise convolution (`both`) -> grouped convolution of stride 2, ReLU (`grouped`)
     -> average pooling -> dense, ReLU (`hidden`) -> dense logits.

@@ -8,7 +8,7 @@ from keras import layers, ops
 
 
 def linear(weights, bias=0.0):
-    """`score_k = sum of weights[..., k] * picture + bias`."""
+    """`score_k = sum of weights[..., k] * image + bias`."""
     weights = np.asarray(weights, "float32")
     model = keras.Sequential(
         [
@@ -34,7 +34,7 @@ class Power(layers.Layer):
 
 
 def power_sum(exponent, shape=(1, 2, 1)):
-    """`score = sum of picture ** exponent`, of one class."""
+    """`score = sum of image ** exponent`, of one class."""
     model = keras.Sequential(
         [keras.Input(shape), Power(exponent), layers.Flatten(), layers.Dense(1)]
     )

@@ -111,7 +111,7 @@ def test_the_relu_of_a_skipped_tensor_is_inside_a_branch():
     assert chosen(model) == "start"
 
 
-def test_the_picture_itself_may_be_beside_the_maps():
+def test_the_image_itself_may_be_beside_the_maps():
     inputs = keras.Input((32, 32, 3))
     maps = layers.Conv2D(4, 3, activation="relu", padding="same", name="a")(inputs)
     both = layers.Concatenate(name="both")([maps, inputs])

@@ -15,7 +15,7 @@ from keras_interp.attribution import (
 from keras_interp.attribution.excitation._backprop import winning_probability
 
 from .excitation_reference import ReferenceNetwork
-from .tiny_models import CLASSES, SIZE, functional, pictures, seeded
+from .tiny_models import CLASSES, SIZE, functional, sample_images, seeded
 
 METHODS = [excitation_backprop, contrastive_excitation_backprop]
 
@@ -28,7 +28,7 @@ def probability(model, images, class_index, layer_name, contrastive=False, unit=
 
 
 def hand_computed():
-    """Three inputs, two hidden units, two outputs; a picture of one row."""
+    """Three inputs, two hidden units, two outputs; an image of one row."""
     inputs = keras.Input((1, 3, 1))
     flat = layers.Flatten()(layers.Identity(name="x")(inputs))
     hidden = layers.Dense(2, activation="relu", name="h")(flat)
@@ -167,7 +167,7 @@ def supported():
 
 @pytest.mark.parametrize("name", ["first", "pool", "both"])
 def test_probability_is_conserved(name):
-    model, images = supported(), np.abs(pictures(3))
+    model, images = supported(), np.abs(sample_images(3))
     maps = excitation_backprop(model, images, layer_name=name, resize=False)
     assert maps.min() >= 0
     np.testing.assert_allclose(maps.sum(axis=(1, 2)), 1, rtol=1e-5)
@@ -189,8 +189,8 @@ def test_probability_without_support_is_lost():
     np.testing.assert_allclose(maps, [[[share / 4, share * 3 / 4]]], rtol=1e-6)
 
 
-def on_picture(build, channels=2):
-    """A model whose layer `x` is the picture, with a dense layer at the end."""
+def on_image(build, channels=2):
+    """A model whose layer `x` is the image, with a dense layer at the end."""
     inputs = keras.Input((5, 4, channels))
     maps = build(layers.Identity(name="x")(inputs))
     outputs = layers.Dense(3)(layers.Flatten()(maps))
@@ -212,7 +212,7 @@ LINEAR = {
 @pytest.mark.parametrize("normalized", [False, True])
 def test_every_layer_with_weights_follows_the_formula(rng, kind, normalized):
     layer, norm = LINEAR[kind](), layers.BatchNormalization()
-    model = on_picture(lambda x: ops.relu(norm(layer(x)) if normalized else layer(x)))
+    model = on_image(lambda x: ops.relu(norm(layer(x)) if normalized else layer(x)))
     images = rng.random((2, 5, 4, 2)).astype("float32")
     # The last row is nothing: what it gives is the bias.
     basis = np.eye(41, 40, dtype="float32").reshape(41, 5, 4, 2)
@@ -238,10 +238,10 @@ def test_every_layer_with_weights_follows_the_formula(rng, kind, normalized):
 
 def test_a_normalisation_is_that_of_the_folded_convolution(rng):
     convolution, norm = layers.Conv2D(4, 3, use_bias=False), layers.BatchNormalization()
-    model = on_picture(lambda x: ops.relu(norm(convolution(x))))
+    model = on_image(lambda x: ops.relu(norm(convolution(x))))
     gamma, beta, mean, variance = norm.get_weights()
     scale = gamma / np.sqrt(variance + 1e-3)
-    folded = on_picture(layers.Conv2D(4, 3, activation="relu", name="folded"))
+    folded = on_image(layers.Conv2D(4, 3, activation="relu", name="folded"))
     folded.get_layer("folded").set_weights(
         [convolution.get_weights()[0] * scale, beta - mean * scale]
     )
@@ -292,7 +292,7 @@ def test_half_precision_loses_no_probability(method):
 
 
 def test_maps_of_the_default_layer():
-    model, images = functional(), pictures(2)
+    model, images = functional(), sample_images(2)
     maps = excitation_backprop(model, images, resize=False)
     assert maps.shape == (2, 6, 5)
     (name,) = [x.name for x in model.layers if "pooling2d" in x.name][:1]
@@ -305,7 +305,7 @@ def test_a_layer_that_is_called_twice():
     convolution = layers.Conv2D(3, 3, padding="same", activation="relu", name="twice")
     maps = layers.Add()([convolution(convolution(inputs)), inputs])
     outputs = layers.Dense(CLASSES)(layers.Flatten()(maps))
-    model, images = seeded(keras.Model(inputs, outputs)), pictures(2)
+    model, images = seeded(keras.Model(inputs, outputs)), sample_images(2)
     first, second = (
         excitation_backprop(model, images, layer_name="twice", call_index=i)
         for i in (0, 1)
@@ -333,7 +333,7 @@ def test_the_contrast_of_averaged_class_maps():
     convolutional.set_weights(
         [w.reshape(s) for w, s in zip(dense.get_weights(), shapes, strict=True)]
     )
-    images = pictures(2)
+    images = sample_images(2)
     maps = [
         contrastive_excitation_backprop(model, images, 1, layer_name="a")
         for model in (dense, convolutional)
@@ -344,13 +344,13 @@ def test_the_contrast_of_averaged_class_maps():
 
 def test_a_layer_without_maps_is_refused():
     with pytest.raises(ValueError, match=r"feature maps.*'classes' puts out.*'second'"):
-        excitation_backprop(functional(), pictures(1), layer_name="classes")
+        excitation_backprop(functional(), sample_images(1), layer_name="classes")
 
 
-def test_a_picture_with_negative_numbers_is_refused():
+def test_an_image_with_negative_numbers_is_refused():
     model, image = hand_computed()
     excitation_backprop(model, image, layer_name="x")
-    with pytest.raises(ValueError, match="'x' hands on the picture itself, with neg"):
+    with pytest.raises(ValueError, match="'x' hands on the image itself, with neg"):
         excitation_backprop(model, -image, layer_name="x")
 
 
@@ -358,9 +358,9 @@ def test_no_contrast_without_weights():
     inputs = keras.Input(SIZE)
     maps = layers.Conv2D(CLASSES, 3, activation="relu", name="last")(inputs)
     model = seeded(keras.Model(inputs, layers.GlobalAveragePooling2D()(maps)))
-    assert excitation_backprop(model, pictures(1), layer_name="last").max() > 0
+    assert excitation_backprop(model, sample_images(1), layer_name="last").max() > 0
     with pytest.raises(ValueError, match="dense layer above the layer 'last'"):
-        contrastive_excitation_backprop(model, pictures(1), layer_name="last")
+        contrastive_excitation_backprop(model, sample_images(1), layer_name="last")
 
 
 def test_a_layer_on_which_the_output_does_not_depend_is_refused():
@@ -370,5 +370,5 @@ def test_a_layer_on_which_the_output_does_not_depend_is_refused():
     model = seeded(keras.Model(inputs, {"classes": outputs, "aside": aside}))
     with pytest.raises(ValueError, match="does not depend on layer 'aside'"):
         excitation_backprop(
-            model, pictures(1), layer_name="aside", output_index="classes"
+            model, sample_images(1), layer_name="aside", output_index="classes"
         )

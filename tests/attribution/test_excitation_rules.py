@@ -12,13 +12,13 @@ from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import excitation_backprop
 from keras_interp.attribution.excitation._backprop import winning_probability
 
-from .tiny_models import CLASSES, SIZE, pictures, seeded
+from .tiny_models import CLASSES, SIZE, sample_images, seeded
 
 SHAPE = (4, 4, 2)
 
 
 def model_of(build, shape=SHAPE):
-    """The picture is layer `x`; what `build` makes of it goes into a dense layer."""
+    """The image is layer `x`; what `build` makes of it goes into a dense layer."""
     inputs = keras.Input(shape)
     maps = build(layers.Identity(name="x")(inputs))
     outputs = layers.Dense(3, name="last")(layers.Flatten(name="flat")(maps))
@@ -26,7 +26,7 @@ def model_of(build, shape=SHAPE):
 
 
 def maps_and_upper(build, shape=SHAPE):
-    """Probability at the picture, and at what `build` makes of it."""
+    """Probability at the image, and at what `build` makes of it."""
     model = model_of(build, shape)
     images = np.random.default_rng(0).random((2, *shape)).astype("float32")
     explained = ExplainedModel(model, images, 1)
@@ -232,7 +232,7 @@ def test_interpretable_layers_hand_on(rng):
         rng = np.random.default_rng(0)
         for weight in model.trainable_weights:
             weight.assign(rng.normal(0, 0.4, weight.shape))
-    images = pictures(2)
+    images = sample_images(2)
     maps = excitation_backprop(by_hand, images, 1, layer_name="a")
     assert maps.max() > 0
     inner = excitation_backprop(masked, images, 1, layer_name="parts/parts")
@@ -266,7 +266,7 @@ def residual(add):
 
 
 def test_a_sum_by_ops_inside_a_users_layer_is_followed():
-    images = pictures(2)
+    images = sample_images(2)
     maps = excitation_backprop(residual(ops.add), images, layer_name="below")
     inputs = keras.Input(SIZE)
     maps_ = layers.Conv2D(3, 3, activation="relu", name="below")(inputs)
@@ -281,8 +281,8 @@ def test_a_sum_that_cannot_be_seen_is_refused():
     with pytest.raises(
         ValueError, match=r"'block' \(Block\).*x \+ y.*keras.layers.Add"
     ):
-        excitation_backprop(residual(raw_sum), pictures(1), layer_name="below")
-    maps = excitation_backprop(residual(raw_sum), pictures(1), layer_name="above")
+        excitation_backprop(residual(raw_sum), sample_images(1), layer_name="below")
+    maps = excitation_backprop(residual(raw_sum), sample_images(1), layer_name="above")
     assert maps.max() > 0
 
 
@@ -303,9 +303,9 @@ class OwnSum(keras.Model):
 
 def test_a_sum_between_the_layers_of_a_subclassed_model_is_refused():
     model = OwnSum()
-    model(pictures(1))
+    model(sample_images(1))
     with pytest.raises(ValueError, match=r"\(OwnSum\) computes between"):
-        excitation_backprop(model, pictures(1), layer_name="below")
+        excitation_backprop(model, sample_images(1), layer_name="below")
 
 
 class Standardized(layers.Conv2D):

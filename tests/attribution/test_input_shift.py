@@ -7,7 +7,7 @@ import pytest
 from keras_interp import attribution
 from keras_interp.attribution import input_shift_report, saliency
 
-from .tiny_models import MODELS, pictures, two_inputs, two_outputs
+from .tiny_models import MODELS, sample_images, two_inputs, two_outputs
 
 INVARIANT = ("gradient", "saliency", "guided_backprop", "deconvnet", "grad_cam")
 
@@ -33,12 +33,12 @@ def test_which_methods_are_invariant(report):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_first_four_agree_to_five_digits_and_the_fifth_does_not(kind):
     names = [*INVARIANT[:4], "gradient_times_input"]
-    report = input_shift_report(MODELS[kind](), pictures(2), names)
+    report = input_shift_report(MODELS[kind](), sample_images(2), names)
     assert report.differences[:4].max() < 1e-5
     assert report.differences[4].min() > 0.1
 
 
-@pytest.mark.parametrize("shift", [0.3, [1.0, -2.0, 0.5], "picture"])
+@pytest.mark.parametrize("shift", [0.3, [1.0, -2.0, 0.5], "image"])
 def test_gradient_times_input_changes_by_gradient_times_shift(model, images, shift):
     if isinstance(shift, str):
         shift = images[0]
@@ -62,10 +62,10 @@ def test_padding_is_shifted_too(images):
 def test_functions_of_the_caller(model, images):
     methods = {
         "mine": lambda model, images, classes: saliency(model, images, classes),
-        "picture": lambda model, images, classes: images,
+        "image": lambda model, images, classes: images,
     }
     report = input_shift_report(model, images, methods)
-    assert report.methods == ("mine", "picture")
+    assert report.methods == ("mine", "image")
     assert list(report.invariant) == [True, False]
 
 
@@ -111,15 +111,15 @@ def test_the_model_is_untouched(model, images):
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"methods": ["lime"]}, r"methods among.*got \['lime'\]"),
-        ({"methods": []}, "methods as names.*got none"),
-        ({"methods": {"mine": 3}}, "got.*mine"),
+        ({"methods": ["lime"]}, r"methods among.*Received: .*\['lime'\]"),
+        ({"methods": []}, "methods as names.*Received: .*none"),
+        ({"methods": {"mine": 3}}, "Received: .*mine"),
         (
             {"methods": {"scalar": lambda *_: np.zeros(5)}},
             r"give maps of shape.*\(5,\)",
         ),
-        ({"shift": np.zeros(4)}, r"shift.*got shape \(4,\)"),
-        ({"images": pictures(0)}, "at least one picture"),
+        ({"shift": np.zeros(4)}, r"shift.*Received: .*shape \(4,\)"),
+        ({"images": sample_images(0)}, "at least one image"),
         ({"class_index": 9}, "from 0 to 3"),
     ],
 )

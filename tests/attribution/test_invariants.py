@@ -18,9 +18,17 @@ from keras import layers
 from keras_interp import attribution
 from keras_interp._network import model_state
 
-from .tiny_models import CLASSES, MODELS, SIZE, nested, pictures, seeded, sequential
+from .tiny_models import (
+    CLASSES,
+    MODELS,
+    SIZE,
+    nested,
+    sample_images,
+    seeded,
+    sequential,
+)
 
-# Name of the method, and keywords that make it quick on tiny pictures.
+# Name of the method, and keywords that make it quick on tiny images.
 METHODS = {
     "gradient": {},
     "saliency": {},
@@ -34,7 +42,7 @@ METHODS = {
     "excitation_backprop": {},
     "contrastive_excitation_backprop": {},
 }
-# Their maps have the picture's channels; the others' are `(batch, height, width)`.
+# Their maps have the image's channels; the others' are `(batch, height, width)`.
 WITH_CHANNELS = {
     "gradient",
     "gradient_times_input",
@@ -62,7 +70,7 @@ def tolerance(kind):
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_shape_dtype_and_that_something_is_found(name, method, kind):
-    images = pictures(3)
+    images = sample_images(3)
     maps = method(MODELS[kind](), images)
     shape = images.shape if name in WITH_CHANNELS else images.shape[:3]
     assert isinstance(maps, np.ndarray)
@@ -73,8 +81,8 @@ def test_shape_dtype_and_that_something_is_found(name, method, kind):
 
 
 @pytest.mark.parametrize("kind", ["nested", "residual", "mixed_float16"])
-def test_a_batch_is_a_loop_of_single_pictures(method, kind):
-    model, images = MODELS[kind](), pictures(3)
+def test_a_batch_is_a_loop_of_single_images(method, kind):
+    model, images = MODELS[kind](), sample_images(3)
     singles = [method(model, image[None])[0] for image in images]
     np.testing.assert_allclose(method(model, images), singles, **tolerance(kind))
 
@@ -92,7 +100,7 @@ def test_every_kind_of_model_is_explained_alike(method, model, images, kind):
     np.testing.assert_allclose(maps, method(model, images, 2), rtol=1e-4, atol=1e-6)
 
 
-def test_one_class_per_picture_is_a_class_at_a_time(method, model, images):
+def test_one_class_per_image_is_a_class_at_a_time(method, model, images):
     classes = [3, 0, 2, 2, 1]
     each = [
         method(model, images, class_index)[row]
@@ -133,7 +141,7 @@ def test_the_random_state_of_the_caller_is_left_alone(method, model, images):
     assert (np.random.random(), keras.random.uniform(())) == expected
 
 
-def test_integer_pictures_are_taken_as_numbers(method, model):
+def test_integer_images_are_taken_as_numbers(method, model):
     images = np.random.default_rng(0).integers(0, 256, (2, *SIZE), dtype="uint8")
     expected = method(model, images.astype("float32"), 1)
     np.testing.assert_array_equal(method(model, images, 1), expected)
@@ -144,7 +152,7 @@ def test_tensors_of_the_backend_are_taken(method, model, images):
     np.testing.assert_array_equal(maps, method(model, images, 1))
 
 
-def test_no_pictures_give_no_maps(name, method, model, images):
+def test_no_images_give_no_maps(name, method, model, images):
     maps = method(model, images[:0])
     shape = images.shape if name in WITH_CHANNELS else images.shape[:3]
     assert maps.shape == (0, *shape[1:])
@@ -153,7 +161,7 @@ def test_no_pictures_give_no_maps(name, method, model, images):
 
 @keras.saving.register_keras_serializable(package="tiny_models")
 class Watcher(layers.Layer):
-    """Notes when it is traced, and how many pictures come by when it is run."""
+    """Notes when it is traced, and how many images come by when it is run."""
 
     def __init__(self, **keywords):
         super().__init__(**keywords)
@@ -199,14 +207,14 @@ def watched():
     return seeded(model), watcher
 
 
-def test_the_batch_size_bounds_the_pictures_in_memory(method):
+def test_the_batch_size_bounds_the_images_in_memory(method):
     model, watcher = watched()
     # Keras itself makes up batches while it builds a model on torch.
     watcher.batches.clear()
-    method(model, pictures(7), batch_size=3)
+    method(model, sample_images(7), batch_size=3)
     assert watcher.batches
     assert max(watcher.batches) <= 3
-    # Some methods look at a picture several times.
+    # Some methods look at an image several times.
     assert sum(watcher.batches) >= 7
 
 
@@ -214,16 +222,16 @@ def test_the_second_call_traces_nothing(name, method):
     if keras.backend.backend() == "torch":
         pytest.skip("torch traces nothing, ever")
     model, watcher = watched()
-    method(model, pictures(7), batch_size=3)
+    method(model, sample_images(7), batch_size=3)
     traces = watcher.traces
-    method(model, pictures(7, seed=2), batch_size=3)
+    method(model, sample_images(7, seed=2), batch_size=3)
     assert watcher.traces == traces
-    method(model, pictures(7, seed=2), [0, 1, 2, 3, 0, 1, 2], batch_size=3)
+    method(model, sample_images(7, seed=2), [0, 1, 2, 3, 0, 1, 2], batch_size=3)
     # Without the class to find, deconvnet has less to compute.
     assert (watcher.traces > traces) == (name == "deconvnet")
     traces = watcher.traces
-    method(model, pictures(5, seed=3), 1, batch_size=3)
-    method(model, pictures(7, seed=3), batch_size=3)
+    method(model, sample_images(5, seed=3), 1, batch_size=3)
+    method(model, sample_images(7, seed=3), batch_size=3)
     assert watcher.traces == traces
 
 
@@ -308,20 +316,22 @@ def test_a_model_that_was_explained_can_be_freed(method, images):
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"class_index": CLASSES}, "from 0 to 3.*got 4"),
-        ({"class_index": -1}, "from 0 to 3.*got -1"),
-        ({"class_index": [0, 1]}, "each of the 5 pictures"),
-        ({"class_index": 1.5}, "got 1.5"),
-        ({"class_index": True}, "got True"),
+        ({"class_index": CLASSES}, "from 0 to 3.*Received: .*4"),
+        ({"class_index": -1}, "from 0 to 3.*Received: .*-1"),
+        ({"class_index": [0, 1]}, "each of the 5 images"),
+        ({"class_index": 1.5}, "Received: class_index=1.5"),
+        ({"class_index": True}, "Received: class_index=True"),
         ({"layer_name": "secnod"}, "layer_name='secnod'.*second"),
-        ({"output_index": 1}, "1 output.*got 1"),
-        ({"batch_size": 0}, "batch_size.*got 0"),
-        ({"images": np.zeros(SIZE, "float32")}, r"got shape \(12, 10, 3\)"),
+        ({"output_index": 1}, "1 output.*Received: .*1"),
+        ({"batch_size": 0}, "batch_size.*Received: .*0"),
+        ({"images": np.zeros((2, 3, 4, 5, 3))}, r"of shape \(2, 3, 4, 5, 3\)"),
+        ({"images": "nowhere.png"}, "'nowhere.png': there is no such file"),
+        ({"images": None}, "images of type NoneType"),
         ({"images": np.zeros((2, 9, 9, 3), "float32")}, r"wants images.*\(2, 9, 9, 3"),
         ({"images": np.full((1, *SIZE), np.nan)}, "finite.*360 place"),
         ({"images": np.full((1, *SIZE), "a")}, "real numbers"),
-        ({"images": [pictures(), pictures()]}, "Expected one input"),
-        ({"model": 3}, "Keras model, got int"),
+        ({"images": [sample_images(), sample_images()]}, "Expected 1 input"),
+        ({"model": 3}, "Keras model.*Received: model of type int"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_computed(name, method, bad, words):
@@ -330,11 +340,11 @@ def test_bad_input_is_refused_before_anything_is_computed(name, method, bad, wor
     model, watcher = watched()
     if "layer_name" in bad or "images" in bad:
         model = sequential()
-    arguments = {"model": model, "images": pictures(), **bad}
+    arguments = {"model": model, "images": sample_images(), **bad}
     watcher.batches.clear()
     with pytest.raises(ValueError, match=f"(?s){words}"):
         method(arguments.pop("model"), arguments.pop("images"), **arguments)
-    # torch is traced by running it on one picture.
+    # torch is traced by running it on one image.
     assert watcher.batches in ([], [1])
 
 

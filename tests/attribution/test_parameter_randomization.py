@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy.stats import spearmanr
 
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import parameter_randomization_report, saliency
@@ -19,7 +20,7 @@ from keras_interp.attribution.sanity._parameter_randomization import (
     weighted_layers,
 )
 
-from .tiny_models import MODELS, functional, nested, pictures, two_inputs
+from .tiny_models import MODELS, functional, nested, sample_images, two_inputs
 
 
 def weights_of(model):
@@ -78,15 +79,17 @@ def test_the_layers_of_a_nested_model_are_found(images):
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_kind_of_model_and_that_it_is_untouched(kind):
     model = MODELS[kind]()
-    prediction = model.predict(pictures(2), verbose=0)
+    prediction = model.predict(sample_images(2), verbose=0)
     weights, paths = weights_of(model), [variable.path for variable in model.variables]
-    report = parameter_randomization_report(model, pictures(2))
+    report = parameter_randomization_report(model, sample_images(2))
     assert report.rank_correlation.shape == (len(report.methods), len(report.stages))
     assert np.nanmax(np.abs(report.rank_correlation)) <= 1
     assert report.rank_correlation[0, -1] < 0.7
     assert_untouched(model, weights)
     assert [variable.path for variable in model.variables] == paths
-    np.testing.assert_array_equal(model.predict(pictures(2), verbose=0), prediction)
+    np.testing.assert_array_equal(
+        model.predict(sample_images(2), verbose=0), prediction
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
@@ -199,10 +202,10 @@ def test_table_and_rows(model, images):
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"methods": ["lime"]}, r"methods among.*got \['lime'\]"),
-        ({"stages": 0}, "stages from 1 to 3.*got 0"),
-        ({"stages": 4}, "stages from 1 to 3.*got 4"),
-        ({"images": pictures(0)}, "at least one picture"),
+        ({"methods": ["lime"]}, r"methods among.*Received: .*\['lime'\]"),
+        ({"stages": 0}, "stages from 1 to 3.*Received: .*0"),
+        ({"stages": 4}, "stages from 1 to 3.*Received: .*4"),
+        ({"images": sample_images(0)}, "at least one image"),
         ({"class_index": 9}, "from 0 to 3"),
     ],
 )
@@ -217,3 +220,37 @@ def test_a_model_without_weights_is_refused(images):
     )
     with pytest.raises(ValueError, match="no layer with weights"):
         parameter_randomization_report(model, images)
+
+
+def test_rank_correlation_of_a_reversed_map():
+    one = np.array([[[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0]]])
+    other = np.array([[[30.0, 20.0, 10.0]], [[0.0, 5.0, 6.0]]])
+    np.testing.assert_allclose(rank_correlation(one, other), [-1, 1])
+
+
+def test_rank_correlation_with_ties_is_that_of_scipy(rng):
+    one, other = rng.integers(0, 4, (2, 3, 6, 5)).astype(float)
+    expected = [
+        spearmanr(a.ravel(), b.ravel()).statistic
+        for a, b in zip(one, other, strict=True)
+    ]
+    np.testing.assert_allclose(rank_correlation(one, other), expected)
+
+
+def test_a_constant_map_has_no_ranks():
+    assert np.isnan(rank_correlation(np.zeros((1, 3, 3)), np.eye(3)[None])).all()
+
+
+def test_structural_similarity_of_equal_maps(rng):
+    maps = rng.random((2, 16, 12))
+    np.testing.assert_allclose(structural_similarity(maps, 5 * maps + 1), 1)
+    assert (structural_similarity(maps, 1 - maps) < 0).all()
+
+
+def test_structural_similarity_by_hand():
+    # One window: means .5 and .25, variances .25 and .1875, covariance .125.
+    one = np.array([[[0.0, 0.0], [1.0, 1.0]]])
+    other = np.array([[[0.0, 0.0], [0.0, 1.0]]])
+    expected = (2 * 0.125 + 1e-4) / (0.3125 + 1e-4)
+    expected *= (2 * 0.125 + 9e-4) / (0.4375 + 9e-4)
+    assert structural_similarity(one, other)[0] == pytest.approx(expected)

@@ -14,15 +14,15 @@ NAMES = ["head", "tail", "wing"]
 
 @pytest.fixture
 def dataset(rng):
-    """Dark pictures with a red head, a green tail and a blue wing of one pixel."""
+    """Dark images with a red head, a green tail and a blue wing of one pixel."""
     images = np.zeros((8, 16, 16, 3), "uint8")
     landmarks = np.full((8, 3, 2), np.nan)
-    for picture in range(6):  # the last two show nothing
+    for image in range(6):  # the last two show nothing
         cells = rng.choice(12 * 12, 3, replace=False)
         for part, cell in enumerate(cells):
             row, column = 2 + cell // 12, 2 + cell % 12
-            images[picture, row, column, part] = rng.integers(100, 256)
-            landmarks[picture, part] = column + 0.5, row + 0.5
+            images[image, row, column, part] = rng.integers(100, 256)
+            landmarks[image, part] = column + 0.5, row + 0.5
     labels = [0] * 6 + [1] * 2
     return ki.datasets.PartsDataset(
         images, labels, ["bird", "background"], landmarks, NAMES
@@ -86,10 +86,10 @@ def explainer_of(dataset):
     return make
 
 
-def found_by(explainer, dataset, *arguments, pictures=slice(0, 4), **keywords):
+def found_by(explainer, dataset, *arguments, images=slice(0, 4), **keywords):
     return part_contributions(
         explainer,
-        scaled(dataset.images[pictures]),
+        scaled(dataset.images[images]),
         dataset,
         *arguments,
         **{"preprocess": scaled, **keywords},
@@ -140,7 +140,7 @@ def test_a_row_adds_up_to_the_score(keywords, explainer_of, dataset):
     explainer = explainer_of(**keywords)
     images = scaled(dataset.images)
     classes = range(explainer.output.shape[-1])
-    found = [found_by(explainer, dataset, c, pictures=slice(None)) for c in classes]
+    found = [found_by(explainer, dataset, c, images=slice(None)) for c in classes]
     for index, one in enumerate(found):
         np.testing.assert_allclose(one.values.sum(axis=1), one.scores, atol=1e-5)
         np.testing.assert_array_equal(one.class_index, [index] * 8)
@@ -201,7 +201,7 @@ def test_the_class_that_the_explainer_predicts(explainer_of, dataset):
     found = found_by(explainer, dataset)
     output = explainer.predict(scaled(dataset.images[:4]), verbose=0)
     np.testing.assert_array_equal(found.class_index, output.argmax(axis=1))
-    # One class for all, or one for each picture.
+    # One class for all, or one for each image.
     both = found_by(explainer, dataset, [2, 0, 2, 0])
     for index in (0, 2):
         chosen = both.class_index == index
@@ -221,13 +221,13 @@ def test_batches_and_the_explainers_own_method(explainer_of, dataset):
     np.testing.assert_array_equal(other.filter_parts, one.filter_parts)
 
 
-def test_inputs_that_stand_for_the_pictures_of_the_dataset(explainer_of, dataset):
+def test_inputs_that_stand_for_the_images_of_the_dataset(explainer_of, dataset):
     explainer = explainer_of()
     expected = found_by(explainer, dataset)
     found = found_by(explainer, dataset, preprocess=None, inputs=scaled(dataset.images))
     np.testing.assert_array_equal(found.filter_parts, expected.filter_parts)
     np.testing.assert_allclose(found.distances, expected.distances)
-    with pytest.raises(ValueError, match="as many `inputs`.*2 inputs and 8 pictures"):
+    with pytest.raises(ValueError, match="as many `inputs`.*2 inputs and 8 images"):
         found_by(explainer, dataset, inputs=scaled(dataset.images[:2]))
 
 
@@ -297,7 +297,7 @@ def test_no_interpretable_filter_is_refused(explainer_of, dataset):
 
 
 def test_a_dataset_without_landmarks_is_refused(explainer_of, dataset):
-    with pytest.raises(ValueError, match="landmarks.*2 pictures without any"):
+    with pytest.raises(ValueError, match="landmarks.*2 images without any"):
         found_by(explainer_of(), dataset.subset([6, 7]))
 
 

@@ -18,7 +18,7 @@ METHODS = ("gradient", "guided_backprop", "deconvnet")
 
 
 def one_rectifier(rectifier, inputs, signal=SIGNAL):
-    """Model and picture: a ReLU of `inputs`, to which `signal` comes from above."""
+    """Model and image: a ReLU of `inputs`, to which `signal` comes from above."""
     image = keras.Input((1, len(inputs), 1))
     outputs = layers.Dense(1, use_bias=False)(layers.Flatten()(rectifier(image)))
     model = keras.Model(image, outputs)
@@ -101,11 +101,11 @@ def test_every_relu_is_counted_once(images, spelling):
     explained = ExplainedModel(spelled(spelling), images)
     counts = []
 
-    def body(forward: Forward, pictures, targets):
+    def body(forward: Forward, images, targets):
         rule = ReluRule("guided")
 
         slope, _ = forward.gradient(
-            lambda at: forward.scores(at, targets, rule), pictures
+            lambda at: forward.scores(at, targets, rule), images
         )
         counts.append(rule.count)
         return slope

@@ -33,12 +33,12 @@ def test_of_a_linear_network_it_is_the_largest_weight(rng):
 )
 def test_statistics_of_a_network_of_squares(statistic, of_slopes, batch_size):
     # The gradient of x**2 is 2 x; the noise is a fifth of a range of 3.
-    picture = np.array([[[[-1.0], [2.0]]]])
+    image = np.array([[[[-1.0], [2.0]]]])
     noise = np.random.default_rng(7).standard_normal((4, 1, 2, 1), dtype="float32")
-    slopes = 2 * (picture + 0.2 * 3.0 * noise)
+    slopes = 2 * (image + 0.2 * 3.0 * noise)
     maps = smooth_grad(
         power_sum(2),
-        picture,
+        image,
         0,
         samples=4,
         noise=0.2,
@@ -49,7 +49,7 @@ def test_statistics_of_a_network_of_squares(statistic, of_slopes, batch_size):
     np.testing.assert_allclose(maps[0], of_slopes(slopes)[..., 0], rtol=1e-5)
 
 
-def test_the_map_does_not_depend_on_the_pictures_beside_it(model, images):
+def test_the_map_does_not_depend_on_the_images_beside_it(model, images):
     maps = smooth_grad(model, images, 2, samples=3)
     order = [3, 0, 4, 1, 2]
     reordered = smooth_grad(model, images[order], 2, samples=3)
@@ -61,7 +61,7 @@ def test_another_seed_is_another_map(model, images):
     assert np.abs(one - other).max() > 1e-3 * np.abs(one).max()
 
 
-def test_the_class_is_that_of_the_picture_without_noise(model, images):
+def test_the_class_is_that_of_the_image_without_noise(model, images):
     predicted = np.argmax(model.predict(images, verbose=0), axis=-1)
     options = {"samples": 4, "noise": 3.0}
     maps = smooth_grad(model, images, **options)
@@ -82,11 +82,11 @@ def test_the_other_inputs_go_with_every_copy(images):
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"samples": 0}, "samples.*got 0"),
-        ({"samples": 2.5}, "samples.*got 2.5"),
-        ({"noise": -0.1}, "noise.*got -0.1"),
-        ({"noise": np.nan}, "noise.*got nan"),
-        ({"statistic": "median"}, "statistic.*got 'median'"),
+        ({"samples": 0}, "samples.*Received: .*0"),
+        ({"samples": 2.5}, "samples.*Received: .*2.5"),
+        ({"noise": -0.1}, "noise.*Received: .*-0.1"),
+        ({"noise": np.nan}, "noise.*Received: .*nan"),
+        ({"statistic": "median"}, "statistic.*Received: .*'median'"),
     ],
 )
 def test_bad_settings_are_refused(model, images, bad, words):

@@ -10,7 +10,7 @@ SIZE = (12, 10, 3)
 CLASSES = 4
 
 
-def pictures(count=5, seed=1):
+def sample_images(count=5, seed=1):
     rng = np.random.default_rng(seed)
     return rng.normal(size=(count, *SIZE)).astype("float32")
 
@@ -153,7 +153,7 @@ class Subclassed(keras.Model):
         self.seen = self.add_weight(shape=(), trainable=False, name="seen")
 
     def call(self, inputs, training=False):
-        # A layer that counts its pictures must not count those of an explanation.
+        # A layer that counts its images must not count those of an explanation.
         self.seen.assign(self.seen + 1.0)
         maps = self.second(self.pool(ops.relu(self.first(inputs))))
         self.add_loss(ops.mean(maps))
@@ -170,7 +170,7 @@ def subclassed():
 
 
 def two_inputs():
-    """A picture and a vector."""
+    """An image and a vector."""
     image, vector = keras.Input(SIZE, name="image"), keras.Input((2,), name="vector")
     maps = _convolution(6, image, "ops", name="second")
     features = layers.concatenate([layers.Flatten()(maps), vector])

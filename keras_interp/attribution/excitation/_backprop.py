@@ -17,11 +17,14 @@ from keras_interp._network.class_scores import (
 )
 from keras_interp._network.explained_model import ExplainedModel, Forward
 from keras_interp._network.output_dependence import last_maps_behind
+from keras_interp.attribution._grad_cam import enlarged
+from keras_interp.attribution._shared_arguments import with_shared_arguments
 from keras_interp.attribution.excitation._default_layer import default_maps
 from keras_interp.attribution.excitation._rules import WEIGHTED
 from keras_interp.attribution.excitation._trace import ExcitationTrace
 
 
+@with_shared_arguments
 def excitation_backprop(
     model: Any,
     images: Any,
@@ -65,30 +68,30 @@ def excitation_backprop(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise.
-        class_index: likewise.
+        model: {model}
+        images: {images}
+        class_index: {class_index}
         layer_name: layer at which it ends, by name or path: one of feature maps, after
             the first convolution, or else with no negative numbers. By default the maps
             from which the coarsest convolutions start (`block4_pool` of VGG,
-            `conv4_block6_out` of ResNet-50), at least a 1/18 of the picture's
+            `conv4_block6_out` of ResNet-50), at least a 1/18 of the image's
             resolution, such that all that follows is computed from them alone.
-        batch_size: likewise.
-        resize: whether the maps are enlarged bilinearly to the picture's size. Without,
-            they have the layer's resolution.
-        call_index: which call of the layer, where it is called several times.
-        output_index: likewise.
-        input_index: likewise.
+        batch_size: {batch_size}
+        resize: {resize}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
 
     Returns:
-        float32 `(batch, height, width)` of the picture's size (of the layer's with
-        `resize=False`), summed over the channels, zero or positive, not normalised.
+        float32 `(batch, height, width)` of the size of the images (of the layer's maps
+        with `resize=False`), summed over the channels, zero or positive, not
+        normalised.
 
     Raises:
         ValueError: if a layer between has no rule, or the model computes something
             between its layers that cannot be followed (`x + y` on tensors); if the
-            layer does not put out feature maps; and as for
-            `keras_interp.attribution.gradient`.
+            layer does not put out feature maps; and
+            {raises}
 
     Reference:
         Zhang, Lin, Brandt, Shen, Sclaroff, "Top-Down Neural Attention by Excitation
@@ -99,6 +102,7 @@ def excitation_backprop(
     return _maps(explained, target, False, resize, batch_size)
 
 
+@with_shared_arguments
 def contrastive_excitation_backprop(
     model: Any,
     images: Any,
@@ -126,23 +130,31 @@ def contrastive_excitation_backprop(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.excitation_backprop`.
-        images: likewise.
-        class_index: likewise.
-        layer_name: likewise.
-        batch_size: likewise.
-        resize: likewise.
-        call_index: likewise.
-        output_index: likewise.
-        input_index: likewise.
+        model: {model}
+        images: {images}
+        class_index: {class_index}
+        layer_name: layer at which it ends, by name or path: one of feature maps, after
+            the first convolution, or else with no negative numbers. By default the maps
+            from which the coarsest convolutions start (`block4_pool` of VGG,
+            `conv4_block6_out` of ResNet-50), at least a 1/18 of the image's resolution,
+            such that all that follows is computed from them alone.
+        batch_size: {batch_size}
+        resize: {resize}
+        call_index: {call_index}
+        output_index: {output_index}
+        input_index: {input_index}
 
     Returns:
-        float32 `(batch, height, width)`, the positive part of the sum over the
-        channels; not normalised.
+        float32 `(batch, height, width)` of the size of the images (of the layer's maps
+        with `resize=False`), the positive part of the sum over the channels, not
+        normalised.
 
     Raises:
-        ValueError: if there is no layer with weights above the layer `layer_name`, and
-            as for `keras_interp.attribution.excitation_backprop`.
+        ValueError: if there is no layer with weights above the layer `layer_name`; if a
+            layer between has no rule, or the model computes something between its
+            layers that cannot be followed (`x + y` on tensors); if the layer does not
+            put out feature maps; and
+            {raises}
 
     Reference:
         Zhang, Lin, Brandt, Shen, Sclaroff, "Top-Down Neural Attention by Excitation
@@ -171,17 +183,17 @@ def winning_probability(
     ```
 
     Args:
-        explained: model, pictures and class, or unit of a layer, from which it starts.
+        explained: model, images and class, or unit of a layer, from which it starts.
         target: call of the layer at which it ends.
         contrastive: whether the opposite unit's is subtracted.
-        batch_size: most pictures that are computed at once.
+        batch_size: most images that are computed at once.
 
     Returns:
         float32 array of the shape of the layer's output.
     """
 
-    def body(forward: Forward, pictures: Any, targets: Any) -> Any:
-        return start(forward, pictures, targets)[0]
+    def body(forward: Forward, images: Any, targets: Any) -> Any:
+        return start(forward, images, targets)[0]
 
     start = _probability(explained, target, contrastive)
     key = ("winning_probability", target.path, target.index, contrastive)
@@ -206,8 +218,8 @@ def _target(
     call = explained.record.find_call(layer_name, call_index)
     if call.shape is None or len(call.shape) != 4:
         raise ValueError(
-            "Excitation backpropagation needs a layer of feature maps (batch, height, "
-            f"width, channels); {call.name!r} puts out "
+            "Expected a layer of feature maps (batch, height, width, channels). "
+            f"Received: layer_name={call.name!r}, which puts out "
             f"{call.shape or 'several tensors'}. Choose "
             f"{last_maps_behind(explained).name!r}, say."
         )
@@ -221,17 +233,16 @@ def _maps(
     resize: bool,
     batch_size: int,
 ) -> np.ndarray:
-    """Sum over the channels, enlarged to the picture."""
+    """Sum over the channels, enlarged to the image."""
     probability = _probability(explained, target, contrastive)
-    check = _is_picture(explained, target)
+    check = _is_input(explained, target)
 
-    def body(forward: Forward, pictures: Any, targets: Any) -> list[Any]:
-        winning, activation = probability(forward, pictures, targets)
+    def body(forward: Forward, images: Any, targets: Any) -> list[Any]:
+        winning, activation = probability(forward, images, targets)
         maps = ops.sum(winning, axis=-1, keepdims=True)
         maps = ops.relu(maps) if contrastive else maps
         if resize:
-            size = tuple(pictures.shape[1:3])
-            maps = ops.image.resize(maps, size, "bilinear", data_format="channels_last")
+            maps = enlarged(maps, images)
         lowest = [ops.min(activation, axis=(1, 2, 3))] if check else []
         return [maps[..., 0], *lowest]
 
@@ -239,9 +250,9 @@ def _maps(
     maps, *lowest = explained.compute(key, body, batch_size=batch_size)
     if check and np.min(lowest[0], initial=0.0) < 0:
         raise ValueError(
-            f"Layer {target.name!r} hands on the picture itself, with negative numbers,"
-            " and a winning probability is one of activations of zero or more. Choose a"
-            " layer after the first convolution with layer_name=."
+            "Expected a layer of activations of zero or more, which can win. Received: "
+            f"layer_name={target.name!r}, which hands on the image itself, with "
+            "negative numbers. Choose a layer after the first convolution."
         )
     return maps
 
@@ -254,10 +265,10 @@ def _probability(
     output = explained.record.outputs.index(explained.output)
     classes = None if unit else number_of_classes(explained.output.shape)
 
-    def probability(forward: Forward, pictures: Any, targets: Any) -> tuple[Any, Any]:
+    def probability(forward: Forward, images: Any, targets: Any) -> tuple[Any, Any]:
         def score(zeros: Any) -> tuple[Any, Any]:
             trace = ExcitationTrace(target, unit, output, zeros)
-            _, chosen = forward.scores(pictures, targets, trace)
+            _, chosen = forward.scores(images, targets, trace)
             end = trace.end(contrastive)
             if unit is not None:
                 scores, _ = filter_scores(end, chosen)
@@ -265,14 +276,14 @@ def _probability(
                 scores, _ = class_scores(ops.reshape(end, (-1, classes)), chosen)
             return ops.sum(scores), trace.activation
 
-        sizes = (ops.shape(pictures)[0], *(target.shape or ())[1:])
+        sizes = (ops.shape(images)[0], *(target.shape or ())[1:])
         _, activation, winning = value_and_gradient(score, ops.zeros(sizes, "float32"))
         return winning, activation
 
     return probability
 
 
-def _is_picture(explained: ExplainedModel, target: LayerCall) -> bool:
+def _is_input(explained: ExplainedModel, target: LayerCall) -> bool:
     """Whether no layer with weights is called before the target layer's output."""
     calls = explained.record.calls
     before = calls[: calls.index(target) + 1]

@@ -54,7 +54,7 @@ def signal_after(
         rule: name of the rule, a key of `excitation_rules.LAYERS`.
         operation: the layer or operation, or the name of a function.
         args: what it was called with.
-        kwargs: likewise.
+        kwargs: by name, what it was called with.
         output: tensor that it gave.
         inputs: signals of the tensors that it was called with, by their identity;
             `None` for a tensor that does not depend on the target layer.

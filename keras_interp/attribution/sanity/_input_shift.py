@@ -12,11 +12,12 @@ from keras import ops
 
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution._image_copies import (
-    reference_pictures,
+    reference_images,
     scores_and_fixed_targets,
 )
 from keras_interp.attribution._integrated_gradients import integrated_gradients
 from keras_interp.attribution._occlusion import occlusion
+from keras_interp.attribution._shared_arguments import Progress, with_shared_arguments
 from keras_interp.attribution.sanity._map_similarity import rank_correlation
 from keras_interp.attribution.sanity._methods import (
     Method,
@@ -43,14 +44,14 @@ class InputShiftReport:
 
     Args:
         methods: names.
-        differences: `(methods, pictures)`, largest change of a map by the shift as a
+        differences: `(methods, images)`, largest change of a map by the shift as a
             share of its largest value.
-        rank_correlations: `(methods, pictures)`, Spearman's, of the absolute maps with
+        rank_correlations: `(methods, images)`, Spearman's, of the absolute maps with
             and without shift.
         score_difference: largest difference between the scores of the two networks.
         tolerance: largest difference that counts as none.
-        image: the first picture.
-        maps: `(methods, 2, height, width)`, absolute maps of the first picture, without
+        image: the first image.
+        maps: `(methods, 2, height, width)`, absolute maps of the first image, without
             and with shift.
     """
 
@@ -94,6 +95,7 @@ class InputShiftReport:
         return markdown_table(head, lines)
 
 
+@with_shared_arguments
 def input_shift_report(
     model: Any,
     images: Any,
@@ -105,15 +107,16 @@ def input_shift_report(
     batch_size: int = 32,
     output_index: int | str | None = None,
     input_index: int | str | None = None,
+    verbose: int = 0,
 ) -> InputShiftReport:
     """Compares the maps of two networks that compute the same, of shifted inputs.
 
-    Network 1 is the model. Network 2 sees the pictures with a constant `m` added, which
-    its first layer takes back: `f2(x + m) = f1(x)` for every picture. Nothing that a
+    Network 1 is the model. Network 2 sees the images with a constant `m` added, which
+    its first layer takes back: `f2(x + m) = f1(x)` for every image. Nothing that a
     network computes tells the two apart, so a method that explains what is computed
     gives both the same map. Gradient, saliency, guided backpropagation and deconvnet
     do; gradient x input does not; integrated gradients and occlusion do if their
-    baseline moves along with the pictures, and not if it stays 0.
+    baseline moves along with the images, and not if it stays 0.
 
     A first layer `W x + b` takes the shift back with the bias `b - W m`. Where it pads
     with zeros that is right only if the padding is `m` too. Network 2 is realised as
@@ -130,31 +133,30 @@ def input_shift_report(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise, at least one.
-        methods: names of methods of this package, or a dict of functions that take a
-            model, its inputs and a class per picture. Default: gradient, saliency,
-            guided backprop and deconvnet (where there are ReLUs), Grad-CAM (where there
-            are maps), gradient x input, and integrated gradients and occlusion with
-            both kinds of baseline.
-        class_index: as for `keras_interp.attribution.gradient`.
-        shift: `m`, a number or an array that can be broadcast to a picture. Default:
-            the smallest minus the largest value of the pictures, as the paper shifts
-            pictures from 0 to 1 into -1 to 0.
+        model: {model}
+        images: {images} At least one.
+        methods: {methods} Default: gradient, saliency, guided backprop and deconvnet
+            (where there are ReLUs), Grad-CAM (where there are maps), gradient x input,
+            and integrated gradients and occlusion with both kinds of baseline.
+        class_index: {class_index}
+        shift: `m`, a number or an array that can be broadcast to an image. Default:
+            the smallest minus the largest value of the images, as the paper shifts
+            images from 0 to 1 into -1 to 0.
         tolerance: largest difference, as a share of the largest value, that counts as
             none. Rounding alone moves a few ReLUs across zero where a baseline lies
-            between the pictures.
-        batch_size: as for `keras_interp.attribution.gradient`.
-        output_index: likewise.
-        input_index: likewise.
+            between the images.
+        batch_size: {batch_size}
+        output_index: {output_index}
+        input_index: {input_index}
+        verbose: {verbose}
 
     Returns:
         `InputShiftReport`, with `.rows()` and `.markdown()`;
         `keras_interp.plotting.input_shift` draws it.
 
     Raises:
-        ValueError: for unknown methods, no pictures or a shift of another shape, and as
-            for `keras_interp.attribution.gradient`.
+        ValueError: for unknown methods, no images or a shift of another shape; and
+            {raises}
 
     Reference:
         Kindermans et al., "The (Un)reliability of saliency methods", 2017, section 2.
@@ -167,7 +169,9 @@ def input_shift_report(
         input_index=input_index,
     )
     if not len(explained.inputs):
-        raise ValueError("Expected at least one picture, got none.")
+        raise ValueError(
+            "Expected at least one image. Received: a batch of none. Pass some."
+        )
     offset = _offset(shift, explained.inputs.images)
     options = {
         "batch_size": batch_size,
@@ -181,7 +185,8 @@ def input_shift_report(
             name: (method, method)
             for name, method in chosen_methods(methods, options).items()
         }
-    return _compared(explained, offset, pairs, options, tolerance)
+    progress = Progress(2 * len(pairs), verbose, "method")
+    return _compared(explained, offset, pairs, options, tolerance, progress)
 
 
 def _compared(
@@ -190,10 +195,11 @@ def _compared(
     pairs: dict[str, tuple[Method, Method]],
     options: dict[str, Any],
     tolerance: float,
+    progress: Progress,
 ) -> InputShiftReport:
     inputs = explained.inputs
     moved = inputs.images + offset
-    pictures, shifted = _replaced(inputs, moved - offset), _replaced(inputs, moved)
+    images, shifted = _replaced(inputs, moved - offset), _replaced(inputs, moved)
     second = _ShiftedNetwork(explained.model, offset, inputs.position)
     one, other = (
         ExplainedModel(
@@ -203,14 +209,16 @@ def _compared(
             output_index=options["output_index"],
             input_index=options["input_index"],
         )
-        for network, structure in ((explained.model, pictures), (second, shifted))
+        for network, structure in ((explained.model, images), (second, shifted))
     )
     scores = scores_and_fixed_targets(one, options["batch_size"])
     of_second = scores_and_fixed_targets(other, options["batch_size"])
     differences, correlations, shown = [], [], []
     for before, after in pairs.values():
-        first = np.asarray(before(explained.model, pictures, one.targets))
+        first = np.asarray(before(explained.model, images, one.targets))
+        progress.advance(1)
         again = np.asarray(after(second, shifted, one.targets))
+        progress.advance(1)
         absolute = [absolute_map(maps, moved) for maps in (first, again)]
         differences.append(_largest_difference(first, again))
         correlations.append(rank_correlation(*absolute))
@@ -232,11 +240,11 @@ class _ShiftedNetwork(keras.Model):
     Args:
         model: network 1.
         offset: float32 `(height, width, channels)`.
-        position: of the pictures among the inputs.
+        position: of the images among the inputs.
     """
 
     def __init__(self, model: Any, offset: np.ndarray, position: int):
-        # Its own precision must not change the pictures, nor that of the model.
+        # Its own precision must not change the images, nor that of the model.
         super().__init__(dtype="float32", autocast=False, name="shifted_network")
         self.model = model
         self.offset = offset
@@ -276,13 +284,13 @@ def _offset(shift: Any, images: np.ndarray) -> np.ndarray:
         shift = float(images.min()) - float(images.max())
         # A single grey has no range.
         shift = shift or -1.0
-    return reference_pictures(shift, images[:1], "shift")[0]
+    return reference_images(shift, images[:1], "shift")[0]
 
 
-def _replaced(inputs: Any, pictures: np.ndarray) -> Any:
-    """The inputs of the model with other pictures, in their structure."""
+def _replaced(inputs: Any, images: np.ndarray) -> Any:
+    """The inputs of the model with other images, in their structure."""
     arrays = list(inputs.arrays)
-    arrays[inputs.position] = pictures
+    arrays[inputs.position] = images
     return keras.tree.pack_sequence_as(inputs.structure, arrays)
 
 

@@ -10,11 +10,11 @@ K1, K2 = 0.01, 0.03
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of two maps of each picture.
+    """Spearman's rank correlation of two maps of each image.
 
     Args:
         first: `(batch, height, width)`.
-        second: likewise.
+        second: `(batch, height, width)`, other maps of the same images.
 
     Returns:
         float64 `(batch,)` from -1 to 1, NaN where a map is constant.
@@ -29,13 +29,13 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def structural_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Mean structural similarity (SSIM) of two maps of each picture.
+    """Mean structural similarity (SSIM) of two maps of each image.
 
     Each map is first scaled to values from 0 to 1.
 
     Args:
         first: `(batch, height, width)`.
-        second: likewise.
+        second: `(batch, height, width)`, other maps of the same images.
 
     Returns:
         float64 `(batch,)`, 1 for equal maps.

@@ -1,4 +1,4 @@
-"""Which methods a sanity check tries, as functions of a model and pictures."""
+"""Which methods a sanity check tries, as functions of a model and images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from keras_interp.attribution.excitation._backprop import (
     excitation_backprop,
 )
 
-# Takes a model, its inputs and a class for each picture; gives maps.
+# Takes a model, its inputs and a class for each image; gives maps.
 Method = Callable[[Any, Any, Any], np.ndarray]
 Methods = Mapping[str, Method] | Sequence[str]
 
@@ -67,15 +67,16 @@ def chosen_methods(methods: Methods, options: Mapping[str, Any]) -> dict[str, Me
         unknown = [name for name in methods if name not in KNOWN]
         if unknown:
             raise ValueError(
-                f"Expected methods among {sorted(KNOWN)}, got {unknown}. Pass other "
-                "functions as a dict: {'mine': function}."
+                f"Expected methods among {sorted(KNOWN)}. Received: {unknown}. Pass "
+                "other functions as a dict: {'mine': function}."
             )
         methods = {name: functools.partial(KNOWN[name], **options) for name in methods}
     wrong = [name for name, method in methods.items() if not callable(method)]
     if wrong or not methods:
         raise ValueError(
             "Expected methods as names, or a dict of functions that take a model, "
-            f"images and classes; got {wrong or 'none'}."
+            f"images and classes. Received: {wrong or 'none'}. Leave methods= out for "
+            "the usual ones."
         )
     return dict(methods)
 
@@ -102,13 +103,14 @@ def absolute_map(maps: np.ndarray, images: np.ndarray) -> np.ndarray:
         float64 `(batch, height, width)`.
 
     Raises:
-        ValueError: if the maps do not fit the pictures.
+        ValueError: if the maps do not fit the images.
     """
     values = np.abs(np.asarray(maps, "float64"))
     if values.ndim not in (3, 4) or values.shape[:3] != images.shape[:3]:
         raise ValueError(
             f"Expected a method to give maps of shape {images.shape[:3]}, with or "
-            f"without channels, got {values.shape}."
+            f"without channels. Received: maps of shape {values.shape}. Enlarge them "
+            "to the size of the images."
         )
     return values.max(axis=-1) if values.ndim == 4 else values
 

@@ -14,6 +14,7 @@ from keras_interp._network.call_record import CallRecord
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.layer_names import flattened_layers
 from keras_interp.attribution._image_copies import fix_targets
+from keras_interp.attribution._shared_arguments import Progress, with_shared_arguments
 from keras_interp.attribution.sanity._map_similarity import (
     rank_correlation,
     structural_similarity,
@@ -45,7 +46,7 @@ class ParameterRandomizationReport:
         stages: the last layer that was made random at each stage, from the top.
         cascading: whether the layers above it stayed random.
         rank_correlation: `(methods, stages)`, Spearman's, of absolute maps with those
-            of the trained network, mean over the pictures; NaN where a map was constant
+            of the trained network, mean over the images; NaN where a map was constant
             for all of them.
         structural_similarity: `(methods, stages)`, of the same maps.
     """
@@ -84,6 +85,7 @@ class ParameterRandomizationReport:
         return markdown_table([how, *self.methods], lines)
 
 
+@with_shared_arguments
 def parameter_randomization_report(
     model: Any,
     images: Any,
@@ -96,13 +98,14 @@ def parameter_randomization_report(
     batch_size: int = 32,
     output_index: int | str | None = None,
     input_index: int | str | None = None,
+    verbose: int = 0,
 ) -> ParameterRandomizationReport:
     """Compares maps of the trained network with those of a network made random.
 
     Layer by layer from the top, the values of every weight are permuted at random: what
     was learnt is gone and the size of the activations stays. (The paper draws the
     weights anew, whose scale is another than that of trained weights.) A map that stays
-    like the first one shows the picture's edges rather than what the network knows.
+    like the first one shows the image's edges rather than what the network knows.
     The explained class is the one that the trained network gave.
 
     The model is never changed, not even for a while: the random values stand in
@@ -118,29 +121,28 @@ def parameter_randomization_report(
     ```
 
     Args:
-        model: as for `keras_interp.attribution.gradient`.
-        images: likewise, at least one.
-        methods: names of methods of this package, or a dict of functions that take a
-            model, its inputs and a class per picture. Default: saliency, gradient x
-            input, guided backprop and deconvnet (where there are ReLUs), and Grad-CAM
-            (where there are maps).
-        class_index: as for `keras_interp.attribution.gradient`.
+        model: {model}
+        images: {images} At least one.
+        methods: {methods} Default: saliency, gradient x input, guided backprop and
+            deconvnet (where there are ReLUs), and Grad-CAM (where there are maps).
+        class_index: {class_index}
         cascading: `True` leaves the layers of earlier stages random; `False` makes the
             layers of each stage random alone.
         stages: how many steps the layers are divided into. Default: a step each.
         seed: of the permutations.
-        batch_size: as for `keras_interp.attribution.gradient`.
-        output_index: likewise.
-        input_index: likewise.
+        batch_size: {batch_size}
+        output_index: {output_index}
+        input_index: {input_index}
+        verbose: {verbose}
 
     Returns:
         `ParameterRandomizationReport`, with `.rows()` and `.markdown()`;
         `keras_interp.plotting.parameter_randomization` draws it.
 
     Raises:
-        ValueError: for unknown methods, no pictures, a model without weights or a
-            number of stages that cannot be, and as for
-            `keras_interp.attribution.gradient`.
+        ValueError: for unknown methods, no images, a model without weights or a
+            number of stages out of range; and
+            {raises}
 
     Reference:
         Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim, "Sanity Checks for Saliency
@@ -154,7 +156,9 @@ def parameter_randomization_report(
         input_index=input_index,
     )
     if not len(explained.inputs):
-        raise ValueError("Expected at least one picture, got none.")
+        raise ValueError(
+            "Expected at least one image. Received: a batch of none. Pass some."
+        )
     layers = _layers_from_the_top(explained.record, model)
     groups = _groups(layers, stages)
     options = {
@@ -165,7 +169,8 @@ def parameter_randomization_report(
     names = applicable(DEFAULT, explained.record)
     functions = chosen_methods(names if methods is None else methods, options)
     fix_targets(explained, batch_size)
-    measured = _measured(explained, images, functions, groups, cascading, seed)
+    progress = Progress(len(functions) * (1 + len(groups)), verbose, "map")
+    measured = _measured(explained, functions, groups, cascading, seed, progress)
     return ParameterRandomizationReport(
         tuple(functions),
         tuple(group[-1].name for group in groups),
@@ -176,18 +181,22 @@ def parameter_randomization_report(
 
 def _measured(
     explained: ExplainedModel,
-    images: Any,
     functions: dict[str, Method],
     groups: Sequence[Sequence[WeightedLayer]],
     cascading: bool,
     seed: int,
+    progress: Progress,
 ) -> list[np.ndarray]:
     """Rank correlation and structural similarity, `(methods, stages)` each."""
-    targets, pictures = explained.targets, explained.inputs.images
-    trained = [
-        absolute_map(function(explained.model, images, targets), pictures)
-        for function in functions.values()
-    ]
+    inputs, targets = explained.inputs, explained.targets
+    given = keras.tree.pack_sequence_as(inputs.structure, list(inputs.arrays))
+
+    def absolute(function: Method, network: Any) -> np.ndarray:
+        maps = absolute_map(function(network, given, targets), inputs.images)
+        progress.advance(1)
+        return maps
+
+    trained = [absolute(function, explained.model) for function in functions.values()]
     network = RandomizedNetwork(explained.model, sum(map(list, groups), []))
     found = np.empty((2, len(functions), len(groups)))
     for stage, group in enumerate(groups):
@@ -195,7 +204,7 @@ def _measured(
             network.restore()
         network.randomize(group, seed)
         for row, function in enumerate(functions.values()):
-            maps = absolute_map(function(network, images, targets), pictures)
+            maps = absolute(function, network)
             found[0, row, stage] = _mean(rank_correlation(trained[row], maps))
             found[1, row, stage] = _mean(structural_similarity(trained[row], maps))
     return list(found)
@@ -210,8 +219,8 @@ def _layers_from_the_top(record: CallRecord, model: Any) -> list[WeightedLayer]:
     layers = weighted_layers(record)
     if not layers:
         raise ValueError(
-            f"Model {model.name!r} has no layer with weights; nothing can be made "
-            "random."
+            "Expected a model with weights, which can be made random. Received: "
+            f"model={model.name!r}, which has none. Choose another."
         )
     return layers[::-1]
 
@@ -225,7 +234,7 @@ def _groups(
     if not isinstance(stages, (int, np.integer)) or not 1 <= stages <= len(layers):
         raise ValueError(
             f"Expected stages from 1 to {len(layers)}, the number of layers with "
-            f"weights, got {stages!r}."
+            f"weights. Received: stages={stages!r}. Leave it out for a step a layer."
         )
     ends = np.linspace(0, len(layers), stages + 1).round().astype(int)
     return [layers[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
@@ -287,7 +296,7 @@ class RandomizedNetwork(keras.Model):
     """
 
     def __init__(self, model: Any, layers: Sequence[WeightedLayer]):
-        # Its own precision must not change the pictures, nor that of the model.
+        # Its own precision must not change the images, nor that of the model.
         super().__init__(dtype="float32", autocast=False, name="randomized_network")
         self.model = model
         self._parts = tuple(layers)
