@@ -2,9 +2,9 @@
 
     KERAS_INTERP_DATA=FOLDER python benchmarks/dataset_preparation.py
 
-Prints how many pictures a second `load` reads, and the recipe in `data_recipes/`
+Prints how many images a second `load` reads, and the recipe in `data_recipes/`
 writes, of every dataset in that folder; and the peak memory of preparing 2,000 and
-16,000 drawn pictures, which must not grow with their number. Each figure is of its own
+16,000 drawn images, which must not grow with their number. Each figure is of its own
 process.
 """
 
@@ -93,7 +93,7 @@ def in_process(function: str, *arguments: Any) -> dict[str, float]:
 
 def print_speed(names: list[str]) -> None:
     print(
-        f"{'dataset':>12} {'step':>8} {'pictures':>9} {'seconds':>8} {'a second':>9} "
+        f"{'dataset':>12} {'step':>8} {'images':>9} {'seconds':>8} {'a second':>9} "
         f"{'a processor second':>19}"
     )
     for name in names:
@@ -110,9 +110,9 @@ def print_speed(names: list[str]) -> None:
             )
 
 
-def print_memory(pictures: int) -> None:
-    print(f"{'pictures':>9} {'written MiB':>12} {'start MiB':>10} {'peak MiB':>9}")
-    for count in (pictures, 8 * pictures):
+def print_memory(images: int) -> None:
+    print(f"{'images':>9} {'written MiB':>12} {'start MiB':>10} {'peak MiB':>9}")
+    for count in (images, 8 * images):
         config = {"name": "many", "num_images": count}
         result = in_process("prepare", "synthetic_parts", config)
         print(

@@ -3,7 +3,7 @@
     KERAS_INTERP_DATA=FOLDER python benchmarks/datasets.py [--size 224] [--images 1000]
 
 Prints the seconds that the annotations take (once for a whole dataset), then how many
-pictures a second are read, cropped and resized, and how many for each second that one
+images a second are read, cropped and resized, and how many for each second that one
 processor core was busy, which other programs disturb less. Datasets that are not on
 this machine are left out and named.
 """
@@ -25,7 +25,7 @@ from keras_interp.datasets import (
     open_cub,
     open_pascal_part,
 )
-from keras_interp.datasets.registry import find_root
+from keras_interp.datasets._registry import find_root
 
 OPENERS: dict[str, tuple[str, Callable[..., Any], dict[str, Any]]] = {
     "cub": ("cub", open_cub, {}),
@@ -72,14 +72,14 @@ def main() -> None:
         try:
             root = find_root(name)
             start = time.perf_counter()
-            pictures = opener(root, **options)
+            images = opener(root, **options)
             opening = time.perf_counter() - start
         except FileNotFoundError as error:
             absent.append(f"{title}: {error}")
             continue
-        count = min(arguments.images, len(pictures))
-        rows = np.linspace(0, len(pictures) - 1, count).astype(int)
-        some = pictures.take(rows)
+        count = min(arguments.images, len(images))
+        rows = np.linspace(0, len(images) - 1, count).astype(int)
+        some = images.take(rows)
         reading = seconds(functools.partial(some.load, size), arguments.repeats)
         show(title, opening, count, reading)
     make = {"num_images": arguments.images, "image_size": size}

@@ -2,9 +2,9 @@
 
     python benchmarks/extract_features.py
 
-Runs a frozen MobileNet over 2,000 and over 16,000 drawn pictures and prints pictures
+Runs a frozen MobileNet over 2,000 and over 16,000 drawn images and prints images
 a second and the peak memory, which must not grow with their number; then the same
-command once more, which finds everything finished and only compares the pictures. With
+command once more, which finds everything finished and only compares the images. With
 `KERAS_INTERP_DATA` set, SqueezeNet runs over the real birds there, too. Each figure is
 of its own process.
 """
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 
-def extract_drawn(pictures: int, out: str) -> dict[str, float]:
-    """Maps of a MobileNet with random weights on pictures of 64x64."""
+def extract_drawn(images: int, out: str) -> dict[str, float]:
+    """Maps of a MobileNet with random weights on images of 64x64."""
     import keras
 
     from keras_interp import datasets
@@ -33,7 +33,7 @@ def extract_drawn(pictures: int, out: str) -> dict[str, float]:
     trunk = keras.applications.MobileNet((64, 64, 3), 0.25, weights=None)
     return measured(
         trunk,
-        datasets.open_synthetic_parts(pictures, part_masks=False),
+        datasets.open_synthetic_parts(images, part_masks=False),
         out,
         layer_name="conv_pw_5_relu",
         preprocess=keras.applications.mobilenet.preprocess_input,
@@ -50,12 +50,12 @@ def extract_birds(out: str) -> dict[str, float]:
     return measured(trunk.network, birds, out, preprocess=trunk.preprocess)
 
 
-def measured(model: Any, pictures: Any, out: str, **options: Any) -> dict[str, float]:
+def measured(model: Any, images: Any, out: str, **options: Any) -> dict[str, float]:
     from keras_interp import datasets
 
     before = peak_memory()
     start = time.perf_counter()
-    features = datasets.extract_features(model, pictures, out, **options)
+    features = datasets.extract_features(model, images, out, **options)
     seconds = time.perf_counter() - start
     size = sum(path.stat().st_size for path in Path(out).glob("*.npy"))
     return {
@@ -102,7 +102,7 @@ def main() -> None:
         return
     print(f"{os.cpu_count()} processor cores")
     print(
-        f"{'step':>18} {'pictures':>9} {'seconds':>8} {'a second':>9} "
+        f"{'step':>18} {'images':>9} {'seconds':>8} {'a second':>9} "
         f"{'written MiB':>12} {'start MiB':>10} {'peak MiB':>9}"
     )
     with tempfile.TemporaryDirectory() as folder:

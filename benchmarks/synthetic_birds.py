@@ -2,8 +2,8 @@
 
     python benchmarks/synthetic_birds.py
 
-Prints pictures a second for several sizes, with and without part masks and sentences;
-the goal is 800 pictures of 64x64 a second with both on two processor cores.
+Prints images a second for several sizes, with and without part masks and sentences;
+the goal is 800 images of 64x64 a second with both on two processor cores.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ import time
 from keras_interp.datasets import synthetic_birds
 
 
-def pictures_a_second(
-    count: int, repeats: int, **options: object
-) -> tuple[float, float]:
+def images_a_second(count: int, repeats: int, **options: object) -> tuple[float, float]:
     """By the clock and by processor time; the best of some repeats.
 
     Other programs disturb the best least, and processor time hardly at all.
@@ -37,12 +35,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     synthetic_birds(64)  # makes the sheets of noise and the tables of phrases
-    print(f"{os.cpu_count()} processor cores, best of {arguments.repeats}; pictures a")
+    print(f"{os.cpu_count()} processor cores, best of {arguments.repeats}; images a")
     print(f"{'size':>6} {'masks, sentences':>17} {'second':>8} {'CPU second':>11}")
     for size in (32, 64, 128, 224):
         for extras in (True, False):
             count = max(64, arguments.images * 64**2 // max(64, size) ** 2)
-            clock, processor = pictures_a_second(
+            clock, processor = images_a_second(
                 count,
                 arguments.repeats,
                 image_size=size,

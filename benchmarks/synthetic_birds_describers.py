@@ -2,14 +2,14 @@
 
     python benchmarks/synthetic_birds_describers.py
 
-Prints, for the test pictures of `synthetic_birds`, BLEU-4 and CIDEr of the sentences of
+Prints, for the test images of `synthetic_birds`, BLEU-4 and CIDEr of the sentences of
 
-- fixed: one sentence for all pictures;
-- class only: one sentence for each species, without looking at the picture;
+- fixed: one sentence for all images;
+- class only: one sentence for each species, without looking at the image;
 - image only: sees every visible part as it looks, and knows how often people name a
   part that looks like that, but neither the species nor that a part is drab;
-- both: knows the species and sees the picture;
-- one of the ten: the first of the ten sentences of a picture, against the other nine;
+- both: knows the species and sees the image;
+- one of the ten: the first of the ten sentences of an image, against the other nine;
 
 and the share of what they state that is right. Each describer writes the sentence of
 the highest expected BLEU-4 under what it knows, out of many that it holds possible.
@@ -34,16 +34,16 @@ from keras_interp.datasets import (
     synthetic_bird_species,
     synthetic_birds,
 )
-from keras_interp.datasets.synthetic.bird_attributes import PARTS
-from keras_interp.datasets.synthetic.bird_individuals import Individuals, look_table
+from keras_interp.datasets.synthetic._bird_individuals import Individuals, look_table
+from keras_interp.datasets.synthetic._drawing import ImageRandom
 from keras_interp.datasets.synthetic.bird_sentences import (
     can_be_named,
+    individuals_of,
     mention_weights,
     visible_parts,
     write_sentences,
 )
-from keras_interp.datasets.synthetic.bird_truth import individuals_of
-from keras_interp.datasets.synthetic.random_numbers import PictureRandom
+from keras_interp.datasets.synthetic.bird_species import PARTS
 
 Grams = collections.Counter
 
@@ -58,7 +58,7 @@ def grams(sentence: str) -> list[Grams]:
 
 @dataclasses.dataclass(frozen=True)
 class References:
-    """The sentences of one picture: the most often that each gram is in one of them."""
+    """The sentences of one image: the most often that each gram is in one of them."""
 
     highest: list[Grams]
     lengths: list[int]
@@ -91,7 +91,7 @@ def bleu(counts: np.ndarray, smoothing: float = 0.0) -> float:
 
 
 def corpus_bleu(hypotheses: list[str], references: list[list[str]]) -> float:
-    """BLEU-4 x 100 over all pictures, without smoothing."""
+    """BLEU-4 x 100 over all images, without smoothing."""
     pairs = zip(hypotheses, references, strict=True)
     return bleu(sum(References.of(r).matches(grams(h)) for h, r in pairs))
 
@@ -113,9 +113,9 @@ def cider(hypotheses: list[str], references: list[list[str]]) -> float:
     return 10 * total / len(hypotheses)
 
 
-def _weights(counts: Grams, documents: Grams, pictures: int) -> dict[tuple, float]:
+def _weights(counts: Grams, documents: Grams, images: int) -> dict[tuple, float]:
     return {
-        gram: n * math.log(pictures / max(1, documents[gram]))
+        gram: n * math.log(images / max(1, documents[gram]))
         for gram, n in counts.items()
     }
 
@@ -149,13 +149,13 @@ def best_by_class(train: PartsDataset, limit: int) -> dict[int, str]:
     return best
 
 
-def best_by_picture(
+def best_by_image(
     birds: Individuals, named: np.ndarray, weights: np.ndarray, sets: int
 ) -> list[str]:
-    """The best sentence of each picture for a describer who may name some parts."""
+    """The best sentence of each image for a describer who may name some parts."""
     numbers = np.arange(len(birds))
     possible = [
-        write_sentences(birds, named, weights, PictureRandom(10_000 + k, numbers))
+        write_sentences(birds, named, weights, ImageRandom(10_000 + k, numbers))
         for k in range(sets)
     ]
     return [
@@ -230,17 +230,17 @@ def main() -> None:
     rows = {
         "fixed": [by_class[-1]] * len(test),
         "class only": [by_class[label] for label in test.labels],
-        "image only": best_by_picture(
+        "image only": best_by_image(
             birds, seen, weights_by_look(birds), arguments.sets
         ),
-        "both": best_by_picture(
+        "both": best_by_image(
             birds,
             can_be_named(birds, test.landmarks),
             mention_weights(birds.species),
             arguments.sets,
         ),
     }
-    print(f"{len(test)} test pictures of {len(test.class_names)} species; in per cent:")
+    print(f"{len(test)} test images of {len(test.class_names)} species; in per cent:")
     print(
         f"{'':>15} {'BLEU-4':>7} {'CIDEr':>6} {'visible':>9} {'+ typical':>9} "
         f"{'field marks':>11} {'species':>8} {'sentences':>9}"

@@ -2,7 +2,7 @@
 
     python benchmarks/synthetic_birds_network.py
 
-Trains four convolutions from scratch and prints the accuracy on the test pictures: of
+Trains four convolutions from scratch and prints the accuracy on the test images: of
 the species, of the family, and of the species where the part that tells it from its
 near neighbours is visible and typical, and where it is not.
 """
@@ -19,13 +19,12 @@ from keras_interp.datasets import (
     synthetic_bird_species,
     synthetic_birds,
 )
-from keras_interp.datasets.synthetic.bird_attributes import PARTS
-from keras_interp.datasets.synthetic.bird_sentences import can_be_named
-from keras_interp.datasets.synthetic.bird_truth import individuals_of
+from keras_interp.datasets.synthetic.bird_sentences import can_be_named, individuals_of
+from keras_interp.datasets.synthetic.bird_species import PARTS
 
 
 def make_network(classes: int) -> object:
-    """Four convolutions and one dense layer for pictures of 64x64."""
+    """Four convolutions and one dense layer for images of 64x64."""
     import keras
 
     layers = [keras.Input((64, 64, 3)), keras.layers.Rescaling(1 / 127.5, offset=-1)]
@@ -91,10 +90,8 @@ def main() -> None:
     family = np.unique(families, return_inverse=True)[1]
     right = found == test.labels
     seen = telling_parts_seen(test)
-    print(
-        f"{len(train)} pictures, {arguments.epochs} epochs, {seconds:.0f} s; per cent"
-    )
-    print(f"{len(test)} test pictures, species right  {100 * right.mean():5.1f}")
+    print(f"{len(train)} images, {arguments.epochs} epochs, {seconds:.0f} s; per cent")
+    print(f"{len(test)} test images, species right  {100 * right.mean():5.1f}")
     print(f"family right  {100 * (family[found] == family[test.labels]).mean():5.1f}")
     print(f"telling parts visible ({seen.sum()})  {100 * right[seen].mean():5.1f}")
     print(f"some hidden or drab ({(~seen).sum()})  {100 * right[~seen].mean():5.1f}")

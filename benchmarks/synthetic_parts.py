@@ -2,8 +2,8 @@
 
     python benchmarks/synthetic_parts.py
 
-Prints pictures a second for several sizes, with and without part masks; the goal is
-2,000 pictures of 64x64 a second on two processor cores.
+Prints images a second for several sizes, with and without part masks; the goal is
+2,000 images of 64x64 a second on two processor cores.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from keras_interp.datasets import synthetic_parts
 
 
-def pictures_a_second(count: int, repeats: int, **options: object) -> float:
+def images_a_second(count: int, repeats: int, **options: object) -> float:
     """The best of some repeats, which other programs disturb least."""
     seconds = []
     for repeat in range(repeats):
@@ -32,11 +32,11 @@ def main() -> None:
     arguments = parser.parse_args()
     synthetic_parts(64)  # makes the sheets of noise
     print(f"{os.cpu_count()} processor cores, best of {arguments.repeats}")
-    print(f"{'size':>6} {'part masks':>10} {'pictures a second':>18}")
+    print(f"{'size':>6} {'part masks':>10} {'images a second':>18}")
     for size in (32, 64, 128):
         for part_masks in (True, False):
             count = max(64, arguments.images * 64**2 // max(64, size) ** 2)
-            speed = pictures_a_second(
+            speed = images_a_second(
                 count, arguments.repeats, image_size=size, part_masks=part_masks
             )
             print(f"{size:>6} {'yes' if part_masks else 'no':>10} {speed:>18.0f}")

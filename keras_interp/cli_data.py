@@ -18,11 +18,11 @@ def list_datasets() -> None:
     from rich.console import Console
 
     from keras_interp.datasets import catalogue
-    from keras_interp.datasets.preparation.dataset_table import (
+    from keras_interp.datasets._progress import announce
+    from keras_interp.datasets.preparation.entries import (
         dataset_table,
         whereabouts,
     )
-    from keras_interp.datasets.preparation.progress import announce
 
     Console().print(dataset_table())
     # Not in the table, which would break paths and commands into pieces.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow_datasets as tfds
 
-from keras_interp.datasets.animal_part import LANDMARKS, open_animal_part
-from keras_interp.datasets.annotated_pictures import AnnotatedPictures
-from keras_interp.datasets.preparation.catalogue import find_entry
+from keras_interp.datasets.preparation.entries import find_entry
+from keras_interp.datasets.readers.animal_part import LANDMARKS, open_animal_part
+from keras_interp.datasets.readers.annotated_images import AnnotatedImages
 from keras_interp.datasets.tfds_builder import PartsBuilder, PartsConfig
 
 
@@ -26,9 +26,9 @@ class Builder(PartsBuilder):
     The benchmark is spread over two repositories; no archive of it has a checksum.
 
     1. git clone https://github.com/zqs1022/detanimalpart
-       (pictures and object boxes, 0.6 GB: the folders n01443537_obj and so on)
+       (images and object boxes, 0.6 GB: the folders n01443537_obj and so on)
     2. git clone https://github.com/zqs1022/interpretableCNN
-       (part boxes and pictures without animals)
+       (part boxes and images without animals)
     3. Make one folder of them, say animal_part:
        - all folders n*_obj of the first repository;
        - annotations/, with what is in
@@ -52,6 +52,6 @@ class Builder(PartsBuilder):
             groups=True,
         )
 
-    def _open(self, dl_manager: tfds.download.DownloadManager) -> AnnotatedPictures:
+    def _open(self, dl_manager: tfds.download.DownloadManager) -> AnnotatedImages:
         root = self._find_source(dl_manager)
         return open_animal_part(root, **self.builder_config.options)

@@ -1,4 +1,4 @@
-"""CUB-200-2011 with ten sentences a picture, for TensorFlow Datasets."""
+"""CUB-200-2011 with ten sentences an image, for TensorFlow Datasets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from keras_interp.datasets.annotated_pictures import AnnotatedPictures
-from keras_interp.datasets.cub import open_cub
-from keras_interp.datasets.cub_captions import FOLDER
-from keras_interp.datasets.preparation.catalogue import find_entry
+from keras_interp.datasets.preparation.entries import find_entry
+from keras_interp.datasets.readers.annotated_images import AnnotatedImages
+from keras_interp.datasets.readers.cub import open_cub
+from keras_interp.datasets.readers.cub_annotations import CAPTIONS_FOLDER
 from keras_interp.datasets.tfds_builder import PartsBuilder, PartsConfig
 
 _ENTRY = find_entry("cub")
@@ -35,13 +35,13 @@ class Builder(PartsBuilder):
     3. Put text_c10 into the folder for manual downloads, or name the folder that has
        it: tfds build --manual_dir FOLDER.
 
-    The pictures are downloaded by themselves, unless CUB_200_2011 lies beside text_c10
+    The images are downloaded by themselves, unless CUB_200_2011 lies beside text_c10
     or in $KERAS_INTERP_DATA/cub.
     """
     SOURCE = "cub"
     SOURCE_FILES = ("images.txt", "CUB_200_2011/images.txt")
     DOWNLOAD = _ENTRY.files[0].urls[0]
-    OTHER_FILES = (_ENTRY.files[0].filename, FOLDER)
+    OTHER_FILES = (_ENTRY.files[0].filename, CAPTIONS_FOLDER)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self._parts_info(
@@ -51,7 +51,7 @@ class Builder(PartsBuilder):
             groups=True,
         )
 
-    def _open(self, dl_manager: tfds.download.DownloadManager) -> AnnotatedPictures:
+    def _open(self, dl_manager: tfds.download.DownloadManager) -> AnnotatedImages:
         options = {
             "captions_root": self._sentences(dl_manager),
             **self.builder_config.options,
@@ -61,6 +61,6 @@ class Builder(PartsBuilder):
     def _sentences(self, dl_manager: tfds.download.DownloadManager) -> Path | None:
         """Where the sentences were put by hand; the reader finds them elsewhere."""
         for folder in self._manual_folders(dl_manager):
-            if (folder / FOLDER).is_dir():
+            if (folder / CAPTIONS_FOLDER).is_dir():
                 return folder
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_interp.datasets.annotated_pictures import AnnotatedPictures
-from keras_interp.datasets.cub import open_cub
-from keras_interp.datasets.cub_annotations import read_cub_annotations
-from keras_interp.datasets.preparation.catalogue import find_entry
+from keras_interp.datasets.preparation.entries import find_entry
+from keras_interp.datasets.readers.annotated_images import AnnotatedImages
+from keras_interp.datasets.readers.cub import open_cub
+from keras_interp.datasets.readers.cub_annotations import read_cub_annotations
 from keras_interp.datasets.tfds_builder import PartsBuilder, PartsConfig
 
 _ENTRY = find_entry("cub")
@@ -46,21 +46,21 @@ class Builder(PartsBuilder):
             groups=True,
         )
 
-    def _open(self, dl_manager: tfds.download.DownloadManager) -> AnnotatedPictures:
+    def _open(self, dl_manager: tfds.download.DownloadManager) -> AnnotatedImages:
         return open_cub(self._find_source(dl_manager), **self.builder_config.options)
 
-    def _more_fields(self, pictures: AnnotatedPictures) -> dict[str, np.ndarray]:
-        folder = pictures.source.parent
+    def _more_fields(self, images: AnnotatedImages) -> dict[str, np.ndarray]:
+        folder = images.source.parent
         annotations = read_cub_annotations(folder, attributes=True)
-        present = np.zeros((len(pictures), _ATTRIBUTES), bool)
+        present = np.zeros((len(images), _ATTRIBUTES), bool)
         certainties = np.zeros(present.shape, np.uint8)
         found = annotations.attributes
         self.info.metadata["attribute_names"] = found.names if found else None
         if found is not None:
             row_of = {name: row for row, name in enumerate(annotations.ids.tolist())}
-            # Pictures without a bird, which an option adds, have no attributes.
-            birds = np.isin(pictures.ids, annotations.ids)
-            rows = [row_of[name] for name in pictures.ids[birds].tolist()]
+            # Images without a bird, which an option adds, have no attributes.
+            birds = np.isin(images.ids, annotations.ids)
+            rows = [row_of[name] for name in images.ids[birds].tolist()]
             present[birds] = found.present[rows]
             certainties[birds] = found.certainties[rows]
         return {"attributes": present, "attribute_certainties": certainties}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tensorflow_datasets as tfds
 
-from keras_interp.datasets.annotated_pictures import AnnotatedPictures
-from keras_interp.datasets.pascal_part import open_pascal_part
-from keras_interp.datasets.pascal_part_names import MERGED_LANDMARKS, MERGED_NAMES
-from keras_interp.datasets.preparation.catalogue import find_entry
+from keras_interp.datasets.preparation.entries import find_entry
+from keras_interp.datasets.readers._pascal_part_names import (
+    MERGED_LANDMARKS,
+    MERGED_NAMES,
+)
+from keras_interp.datasets.readers.annotated_images import AnnotatedImages
+from keras_interp.datasets.readers.pascal_part import open_pascal_part
 from keras_interp.datasets.tfds_builder import PartsBuilder, PartsConfig
 
 
@@ -51,6 +54,6 @@ class Builder(PartsBuilder):
             groups=True,
         )
 
-    def _open(self, dl_manager: tfds.download.DownloadManager) -> AnnotatedPictures:
+    def _open(self, dl_manager: tfds.download.DownloadManager) -> AnnotatedImages:
         root = self._find_source(dl_manager)
         return open_pascal_part(root, **self.builder_config.options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow_datasets as tfds
 
-from keras_interp.datasets.synthetic.anatomy import PARTS
+from keras_interp.datasets.synthetic._animal_body import PARTS
 from keras_interp.datasets.synthetic.animals import open_synthetic_parts
-from keras_interp.datasets.synthetic.drawn_pictures import DrawnPictures
+from keras_interp.datasets.synthetic.drawn_images import DrawnImages
 from keras_interp.datasets.tfds_builder import DrawnConfig, PartsBuilder
 
 
@@ -17,9 +17,7 @@ class Builder(PartsBuilder):
     RELEASE_NOTES = {"1.0.0": "First version."}
     builder_config_cls = DrawnConfig
     BUILDER_CONFIGS = [
-        DrawnConfig(
-            name="size_64", description="2,000 pictures of 64x64 pixels, seed 0."
-        )
+        DrawnConfig(name="size_64", description="2,000 images of 64x64 pixels, seed 0.")
     ]
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -28,5 +26,5 @@ class Builder(PartsBuilder):
             len(PARTS), num_part_masks=len(PARTS) if masks else 0, numbered=True
         )
 
-    def _open(self, dl_manager: tfds.download.DownloadManager) -> DrawnPictures:
+    def _open(self, dl_manager: tfds.download.DownloadManager) -> DrawnImages:
         return open_synthetic_parts(**self.builder_config.arguments())

@@ -17,11 +17,11 @@ _SIDE = re.compile("left|right")
 
 
 def add_mirror_images(dataset: PartsDataset) -> PartsDataset:
-    """Appends the mirror image of every picture that shows an object.
+    """Appends the mirror image of each one that shows an object.
 
     The authors of the interpretable CNN train on each object and its mirror image, but
-    measure where filters fire on the pictures as they are: mirror the training
-    pictures alone, `load(..., split="train", mirror=True)`.
+    measure where filters fire on the images as they are: mirror the training
+    images alone, `load(..., split="train", mirror=True)`.
 
     Example:
 
@@ -32,7 +32,7 @@ def add_mirror_images(dataset: PartsDataset) -> PartsDataset:
     (16, '0_mirrored')
 
     Args:
-        dataset: pictures with their annotations.
+        dataset: images with their annotations.
 
     Returns:
         A new `PartsDataset`: all of `dataset`, then the mirror images in the same

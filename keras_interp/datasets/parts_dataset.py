@@ -1,4 +1,4 @@
-"""The schema that every dataset of pictures with annotated parts follows."""
+"""The schema that every dataset of images with annotated parts follows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets.antialiased_resize import resize_maps, resize_pictures
-from keras_interp.datasets.field_checks import (
+from keras_interp.datasets._field_checks import (
     BACKGROUND,
     check_boxes,
     check_captions,
@@ -24,6 +23,7 @@ from keras_interp.datasets.field_checks import (
     check_size,
     check_strings,
 )
+from keras_interp.datasets._images import resize_images, resize_maps
 
 _PER_IMAGE = (
     "images",
@@ -41,13 +41,13 @@ _PER_IMAGE = (
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PartsDataset:
-    """Pictures with category labels and the places of their parts.
+    """Images with category labels and the places of their parts.
 
     Positions are (x, y) pixels from the top left corner: pixel `i` covers
-    `i <= x < i + 1`, so a position is multiplied by the same factor as the picture
-    when that is resized, and the lower right corner of a picture is (width, height).
+    `i <= x < i + 1`, so a position is multiplied by the same factor as the image
+    when that is resized, and the lower right corner of an image is (width, height).
 
-    Pictures that show no object belong to a class called `"background"`; all their
+    Images that show no object belong to a class called `"background"`; all their
     landmarks are NaN.
 
     Example:
@@ -79,8 +79,8 @@ class PartsDataset:
         boxes: optional float array of shape `(N, 4)` with the object's
             (x0, y0, x1, y1) pixels; all four NaN where there is no object.
         captions: optional list of N lists of sentences.
-        ids: optional N names or numbers of the pictures, all different.
-        groups: optional N names or numbers; pictures of one group (crops of one
+        ids: optional N names or numbers of the images, all different.
+        groups: optional N names or numbers; images of one group (crops of one
             photograph, say) must stay on one side of a split.
         split: N names such as `"train"` and `"test"`. Default: all `"train"`.
         texture_masks: optional bool array of shape `(N, T, height, width)`; true on the
@@ -155,25 +155,25 @@ class PartsDataset:
             *np.unique(np.asarray(self.split), return_counts=True), strict=True
         )
         return (
-            f"PartsDataset({len(self)} pictures of {height}x{width}, "
+            f"PartsDataset({len(self)} images of {height}x{width}, "
             f"{len(self.class_names)} classes, {len(self.landmark_names)} landmarks, "
             f"split: {', '.join(f'{name} {n}' for name, n in splits) or 'empty'})"
         )
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """The (height, width) of the pictures in pixels."""
+        """The (height, width) of the images in pixels."""
         return self.images.shape[1], self.images.shape[2]
 
     @property
     def is_background(self) -> np.ndarray:
-        """Bool array of shape `(N,)`: pictures of the class `"background"`."""
+        """Bool array of shape `(N,)`: images of the class `"background"`."""
         if BACKGROUND not in self.class_names:
             return np.zeros(len(self), bool)
         return self.labels == self.class_names.index(BACKGROUND)
 
     def subset(self, index_or_mask: Any) -> PartsDataset:
-        """Takes some of the pictures with everything that belongs to them.
+        """Takes some of the images with everything that belongs to them.
 
         Args:
             index_or_mask: integer positions (in the order wanted; negative ones count
@@ -197,7 +197,7 @@ class PartsDataset:
         return dataclasses.replace(self, **taken)
 
     def take_split(self, name: str) -> PartsDataset:
-        """Takes the pictures of one split.
+        """Takes the images of one split.
 
         Args:
             name: a value of `split`, such as `"train"` or `"test"`.
@@ -206,18 +206,18 @@ class PartsDataset:
             A new `PartsDataset`.
 
         Raises:
-            ValueError: if no picture has that split.
+            ValueError: if no image has that split.
         """
         chosen = np.asarray(self.split) == name
         if not chosen.any():
             present = sorted(set(np.asarray(self.split).tolist()))
-            raise ValueError(f"no picture has the split {name!r}; present: {present}")
+            raise ValueError(f"no image has the split {name!r}; present: {present}")
         return self.subset(chosen)
 
     def resize(self, size: tuple[int, int]) -> PartsDataset:
-        """Resizes the pictures, and landmarks, boxes and masks with them.
+        """Resizes the images, and landmarks, boxes and masks with them.
 
-        Pictures are resized with an antialiased bilinear filter; the aspect ratio is
+        Images are resized with an antialiased bilinear filter; the aspect ratio is
         not kept. A mask is true where it covers at least half of a pixel.
 
         Args:
@@ -235,7 +235,7 @@ class PartsDataset:
         old_height, old_width = self.image_size
         scale = np.array([width / old_width, height / old_height], np.float32)
         changed: dict[str, Any] = {
-            "images": resize_pictures(self.images, (height, width)),
+            "images": resize_images(self.images, (height, width)),
             "landmarks": self.landmarks * scale,
         }
         if self.boxes is not None:
@@ -251,13 +251,13 @@ class PartsDataset:
     ) -> Any:
         """Makes a `tf.data.Dataset` of (images, labels) batches for `model.fit`.
 
-        As with `keras.utils.image_dataset_from_directory`, pictures are float32 with
+        As with `keras.utils.image_dataset_from_directory`, images are float32 with
         values 0 to 255 and labels are int32. The other fields are read from the
         `PartsDataset` itself, which has the same order when `shuffle` is false.
 
         Args:
-            batch_size: pictures in a batch; the last batch may be smaller.
-            shuffle: whether to put the pictures in a new order in every epoch.
+            batch_size: images in a batch; the last batch may be smaller.
+            shuffle: whether to put the images in a new order in every epoch.
             seed: makes the orders repeatable.
 
         Returns:

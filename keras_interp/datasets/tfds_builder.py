@@ -11,24 +11,135 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets.annotated_pictures import AnnotatedPictures
-from keras_interp.datasets.field_checks import check_size
-from keras_interp.datasets.registry import find_root
-from keras_interp.datasets.shard_writer import (
-    Examples,
-    Shard,
-    ShardWriter,
-    write_shards,
-)
-from keras_interp.datasets.synthetic.drawn_pictures import DrawnPictures
-from keras_interp.datasets.tfds_examples import parts_features, to_examples
+from keras_interp.datasets._field_checks import check_size
+from keras_interp.datasets._registry import find_root
+from keras_interp.datasets._tfds import parts_features, to_examples
+from keras_interp.datasets.readers.annotated_images import AnnotatedImages
+from keras_interp.datasets.synthetic.drawn_images import DrawnImages
+
+Examples = Iterator[tuple[Any, dict[str, Any]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A file that is still to be written.
+
+    Args:
+        path: where it will be.
+        examples: yields its keys and examples.
+    """
+
+    path: str
+    examples: Callable[[], Examples]
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardWriter:
+    """Writes one shard, holding one example in memory.
+
+    Args:
+        features: the `tfds.features.FeaturesDict` of the examples.
+        file_writer: the `tfds.core.ExampleWriter` of the file format.
+    """
+
+    features: Any
+    file_writer: Any
+
+    def __call__(self, shard: Shard) -> tuple[str, int, int]:
+        """Returns the shard's path, the number of examples and of bytes."""
+        import tensorflow_datasets as tfds
+
+        count = 0
+
+        def serialized() -> Iterator[tuple[Any, bytes]]:
+            nonlocal count
+            for key, example in shard.examples():
+                yield key, self.features.serialize_example(example)
+                count += 1
+
+        path = tfds.core.Path(shard.path)
+        with tfds.core.utils.incomplete_file(path) as unfinished:
+            self.file_writer.write(unfinished, serialized())
+        return shard.path, count, path.stat().length
+
+
+def write_shards(
+    shards: Sequence[Shard],
+    writer: ShardWriter,
+    report_path: str,
+    runner: Any = None,
+    options: Any = None,
+) -> dict[str, tuple[int, int]]:
+    """Writes shards as the tasks of a Beam pipeline.
+
+    Args:
+        shards: the files to write.
+        writer: writes one of them.
+        report_path: a file that all workers can write, for what they report.
+        runner: a Beam runner or its name. Default: that of the options, else the local
+            one.
+        options: Beam's `PipelineOptions`.
+
+    Returns:
+        The number of examples and of bytes by path.
+
+    Raises:
+        ImportError: if Apache Beam is not installed and a runner or options are given.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        import apache_beam as beam
+    except ImportError as error:
+        if runner is not None or options is not None:
+            raise ImportError(
+                "a Beam runner needs Apache Beam: pip install 'keras_interp[data]'"
+            ) from error
+        # One after the other, in this process.
+        return _by_path([writer(shard) for shard in shards])
+    options = options or beam.options.pipeline_options.PipelineOptions(flags=[])
+    with beam.Pipeline(runner or _runner(options), options) as pipeline:
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(shards)
+            # Keeps the runner from giving all of them to one worker.
+            | "Spread" >> beam.Reshuffle()
+            | "Write" >> beam.Map(writer)
+            | "Collect" >> beam.combiners.ToList()
+            | "Report" >> beam.Map(_report, report_path)
+        )
+    report = tfds.core.Path(report_path)
+    written = json.loads(report.read_text())
+    report.unlink()
+    return _by_path(written)
+
+
+def _runner(options: Any) -> Any:
+    """The runner that the options name, else the local one of Beam's Python package."""
+    from apache_beam.options.pipeline_options import StandardOptions
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    # Beam's own default downloads another local runner from the internet.
+    return options.view_as(StandardOptions).runner or FnApiRunner()
+
+
+def _report(written: list[tuple[str, int, int]], path: str) -> None:
+    import tensorflow_datasets as tfds
+
+    tfds.core.Path(path).write_text(json.dumps(written))
+
+
+def _by_path(written: Sequence[Sequence[Any]]) -> dict[str, tuple[int, int]]:
+    return {path: (count, size) for path, count, size in written}
+
 
 try:
     import tensorflow_datasets as tfds
@@ -37,19 +148,19 @@ except ImportError as error:
         "the recipes need TensorFlow Datasets: pip install 'keras_interp[data]'"
     ) from error
 
-Pictures = AnnotatedPictures | DrawnPictures
+Images = AnnotatedImages | DrawnImages
 
 _BYTES_PER_PIXEL = 1.5  # what a photograph takes as PNG; the number of shards needs it
-_PICTURES_AT_A_TIME = 64
+_IMAGES_AT_A_TIME = 64
 
 
 @dataclasses.dataclass(eq=False)
 class PartsConfig(tfds.core.BuilderConfig):
-    """How the pictures of a recipe are prepared.
+    """How the images of a recipe are prepared.
 
     Args:
         root: the folder of the published files. Default: the recipe looks for it.
-        size: height and width of the prepared pictures in pixels.
+        size: height and width of the prepared images in pixels.
         options: other options of the reader, as `ki.datasets.load` takes them.
     """
 
@@ -60,7 +171,7 @@ class PartsConfig(tfds.core.BuilderConfig):
 
 @dataclasses.dataclass(eq=False)
 class DrawnConfig(PartsConfig):
-    """How many pictures of a made set are drawn, and how.
+    """How many images of a made set are drawn, and how.
 
     Args:
         num_images: how many, all splits together. Default: as `ki.datasets.load`.
@@ -70,17 +181,17 @@ class DrawnConfig(PartsConfig):
     num_images: int | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the function that draws the pictures."""
+        """The arguments of the function that draws the images."""
         count = {} if self.num_images is None else {"num_images": self.num_images}
         return {"image_size": self.size, **count, **self.options}
 
 
 class PartsBuilder(tfds.core.ShardBasedBuilder):
-    """Prepares pictures with Apache Beam, a few of them in memory at a time.
+    """Prepares images with Apache Beam, a few of them in memory at a time.
 
-    A shard is one task, which reads its pictures and writes them straight to its file.
-    TensorFlow Datasets' own Beam writer sorts the finished pictures, which a local
-    runner does in memory; here the rows are shuffled before a picture is read.
+    A shard is one task, which reads its images and writes them straight to its file.
+    TensorFlow Datasets' own Beam writer sorts the finished images, which a local
+    runner does in memory; here the rows are shuffled before an image is read.
 
     A recipe defines `_info`, which calls `_parts_info`, and `_open`.
     """
@@ -96,11 +207,11 @@ class PartsBuilder(tfds.core.ShardBasedBuilder):
     OTHER_FILES: tuple[str, ...] = ()
 
     @abc.abstractmethod
-    def _open(self, dl_manager: tfds.download.DownloadManager) -> Pictures:
-        """The pictures of all splits, none of them read yet."""
+    def _open(self, dl_manager: tfds.download.DownloadManager) -> Images:
+        """The images of all splits, none of them read yet."""
 
-    def _more_fields(self, pictures: Pictures) -> dict[str, np.ndarray]:
-        """Features that `PartsDataset` does not have, one row for each picture."""
+    def _more_fields(self, images: Images) -> dict[str, np.ndarray]:
+        """Features that `PartsDataset` does not have, one row for each image."""
         return {}
 
     def _parts_info(
@@ -217,31 +328,31 @@ class PartsBuilder(tfds.core.ShardBasedBuilder):
     def _shard_iterators_per_split(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, list[Any]]:
-        pictures = self._open(dl_manager)
-        self.info.features["label"].names = pictures.class_names
-        self.info.metadata["landmark_names"] = pictures.landmark_names
-        self.info.metadata["part_names"] = pictures.part_names
-        more = self._more_fields(pictures)
+        images = self._open(dl_manager)
+        self.info.features["label"].names = images.class_names
+        self.info.metadata["landmark_names"] = images.landmark_names
+        self.info.metadata["part_names"] = images.part_names
+        more = self._more_fields(images)
         return {
-            split: self._generators(pictures, more, pictures.split == split)
+            split: self._generators(images, more, images.split == split)
             for split in ("train", "test")
-            if split in pictures.split
+            if split in images.split
         }
 
     def _generators(
-        self, pictures: Pictures, more: dict[str, np.ndarray], chosen: np.ndarray
+        self, images: Images, more: dict[str, np.ndarray], chosen: np.ndarray
     ) -> list[Any]:
         """One function for each shard that yields its examples."""
         config = self._download_config
         rows = np.flatnonzero(chosen)
-        rows = rows[_shuffled(pictures.ids[rows])][: config.max_examples_per_split]
+        rows = rows[_shuffled(images.ids[rows])][: config.max_examples_per_split]
         size = check_size(self.builder_config.size)
         total_bytes = int(len(rows) * size[0] * size[1] * _BYTES_PER_PIXEL)
         count = config.get_shard_config().get_number_shards(total_bytes, len(rows))
         return [
             functools.partial(
                 _examples,
-                pictures.take(some),
+                images.take(some),
                 {name: values[some] for name, values in more.items()},
                 size,
             )
@@ -260,10 +371,10 @@ def _shuffled(ids: np.ndarray) -> np.ndarray:
 
 
 def _examples(
-    pictures: Pictures, more: dict[str, np.ndarray], size: tuple[int, int]
+    images: Images, more: dict[str, np.ndarray], size: tuple[int, int]
 ) -> Examples:
     row = 0
-    for fields in pictures.chunks(size, _PICTURES_AT_A_TIME):
+    for fields in images.chunks(size, _IMAGES_AT_A_TIME):
         for example in to_examples(fields):
             added = {name: values[row] for name, values in more.items()}
             yield example["id"], {**example, **added}

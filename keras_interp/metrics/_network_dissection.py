@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from keras_interp.datasets.concept_masks import ConceptMasks
+from keras_interp.datasets import ConceptMasks
 from keras_interp.metrics._activation_thresholds import (
     activation_thresholds,
     check_quantile,

@@ -33,7 +33,7 @@ def prepare(tmp_path):
 
 @pytest.fixture
 def collect(tmp_path):
-    """The prepared pictures of all splits, read without the builder's code."""
+    """The prepared images of all splits, read without the builder's code."""
     import tensorflow_datasets as tfds
 
     from keras_interp.datasets import from_tfds

@@ -32,7 +32,7 @@ def test_sentences_join_by_name(prepare):
     assert sentences[9] == b"this bird is drawing 2 and sentence 10 is about it."
 
 
-def test_sentences_by_hand_join_pictures_from_elsewhere(prepare, tmp_path, monkeypatch):
+def test_sentences_by_hand_join_images_from_elsewhere(prepare, tmp_path, monkeypatch):
     shutil.copytree(DUMMY / "CUB_200_2011", tmp_path / "data/cub/CUB_200_2011")
     shutil.copytree(DUMMY / "text_c10", tmp_path / "manual/text_c10")
     monkeypatch.setenv("KERAS_INTERP_DATA", str(tmp_path / "data"))

@@ -76,10 +76,10 @@ def test_without_attributes_nothing_is_listed(prepare, tmp_path):
 
 def test_nothing_is_left_of_a_preparation_that_fails(prepare, tmp_path):
     shutil.copytree(DUMMY, tmp_path / "data")
-    (picture,) = (tmp_path / "data").glob("CUB_200_2011/images/003*/*.jpg")
-    picture.write_bytes(picture.read_bytes()[:500])
+    (image,) = (tmp_path / "data").glob("CUB_200_2011/images/003*/*.jpg")
+    image.write_bytes(image.read_bytes()[:500])
     config = PartsConfig(name="given", root=str(tmp_path / "data"))
-    with pytest.raises(Exception, match=picture.name):
+    with pytest.raises(Exception, match=image.name):
         prepare(recipe.Builder, config)
     assert not list((tmp_path / "prepared").rglob("*tfrecord*"))
 

@@ -14,7 +14,7 @@ import pytest
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
-from keras_interp.datasets.preparation.catalogue import catalogue  # noqa: E402
+from keras_interp.datasets.preparation.entries import catalogue  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[2] / "data_recipes"
 RECIPES = [name for entry in catalogue().values() for name in entry.recipes]

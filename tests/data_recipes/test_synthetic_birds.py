@@ -20,7 +20,7 @@ class SyntheticBirdsTest(tfds.testing.DatasetBuilderTestCase):
     SPLITS = {"train": 144, "test": 48}
 
 
-def test_prepared_pictures_are_those_of_load(prepare, collect, assert_identical):
+def test_prepared_images_are_those_of_load(prepare, collect, assert_identical):
     config = DrawnConfig(name="some", num_images=96)
     got = collect(prepare(recipe.Builder, config))
     assert_identical(got, synthetic_birds(96))

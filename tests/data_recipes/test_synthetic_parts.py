@@ -27,7 +27,7 @@ class SyntheticPartsTest(tfds.testing.DatasetBuilderTestCase):
     SPLITS = {"train": 15, "test": 5}
 
 
-def test_prepared_pictures_are_those_of_load(prepare, collect, assert_identical):
+def test_prepared_images_are_those_of_load(prepare, collect, assert_identical):
     config = DrawnConfig(name="some", num_images=120)
     got = collect(prepare(recipe.Builder, config))
     assert_identical(got, datasets.load("synthetic_parts", num_images=120))

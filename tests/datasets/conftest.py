@@ -18,8 +18,8 @@ EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
 @pytest.fixture
-def write_picture() -> Callable[..., Path]:
-    """Writes a picture with a bright dot: `(path, width, height, dot=(x, y))`."""
+def write_image() -> Callable[..., Path]:
+    """Writes an image with a bright dot: `(path, width, height, dot=(x, y))`."""
 
     def write(path, width, height, dot=None, mode="RGB", seed=0):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,13 +149,13 @@ def write_object_boxes() -> Callable[[Path, Sequence[Sequence[float]]], Path]:
 
 
 @pytest.fixture
-def cub_root(tmp_path, write_picture) -> Path:
-    """Three birds of two classes in pictures of 100x80, two parts, boxes 40x20."""
+def cub_root(tmp_path, write_image) -> Path:
+    """Three birds of two classes in images of 100x80, two parts, boxes 40x20."""
     root = tmp_path / "CUB_200_2011"
     (root / "parts").mkdir(parents=True)
     names = ["001.Gull/a.jpg", "001.Gull/b.jpg", "003.Wren/c.jpg"]
     for seed, name in enumerate(names):
-        write_picture(root / "images" / name, 100, 80, dot=(30, 30), seed=seed)
+        write_image(root / "images" / name, 100, 80, dot=(30, 30), seed=seed)
     texts = {
         "images.txt": "".join(f"{10 + k} {n}\n" for k, n in enumerate(names)),
         "classes.txt": "1 001.Gull\n2 002.Owl\n3 003.Wren\n",
@@ -216,7 +216,7 @@ def rectangle(
 
 
 @pytest.fixture
-def pascal_root(tmp_path, write_picture, write_pascal) -> Path:
+def pascal_root(tmp_path, write_image, write_pascal) -> Path:
     """Four photographs of 120x80: two dogs in one, a copy of it, a cow and a car.
 
     The first dog is 60x60 from (20, 10) on; its head is at the left, and its left ear
@@ -254,9 +254,9 @@ def pascal_root(tmp_path, write_picture, write_pascal) -> Path:
     car = ("car", rectangle(10, 10, 90, 60), wheels)
     table = ("table", rectangle(10, 10, 90, 60), {})
     annotations = root / "Annotations_Part"
-    pictures = root / "VOCdevkit" / "VOC2010" / "JPEGImages"
+    images = root / "VOCdevkit" / "VOC2010" / "JPEGImages"
     contents = {"a": [dog, small], "b": [dog], "c": [cow], "d": [car, table]}
     for seed, (name, objects) in zip((1, 1, 2, 3), contents.items(), strict=True):
         write_pascal(annotations / f"2008_{name}.mat", objects)
-        write_picture(pictures / f"2008_{name}.jpg", 120, 80, dot=(30, 30), seed=seed)
+        write_image(images / f"2008_{name}.jpg", 120, 80, dot=(30, 30), seed=seed)
     return root

@@ -79,7 +79,7 @@ def test_numbers_as_ids_become_names():
     assert dataset.ids.tolist()[:5] == ["0", "1", "2", "3", "0_mirrored"]
 
 
-def test_the_mirror_image_of_a_mirror_image_is_the_picture(dataset):
+def test_the_mirror_image_of_a_mirror_image_is_the_image(dataset):
     fields = {
         name: getattr(dataset, name)
         for name in ("images", "landmarks", "boxes", "part_masks")
@@ -98,7 +98,7 @@ def test_texture_masks_are_mirrored():
     )
 
 
-def test_one_example_without_the_axis_of_pictures(dataset):
+def test_one_example_without_the_axis_of_images(dataset):
     fields = {name: getattr(dataset, name)[0] for name in ("images", "landmarks")}
     mirrored = mirror_fields(fields, dataset.landmark_names)
     np.testing.assert_array_equal(mirrored["landmarks"][1], [7.5, 1.5])

@@ -1,4 +1,4 @@
-"""The schema: what it accepts, what it refuses, and how pictures are taken from it."""
+"""The schema: what it accepts, what it refuses, and how images are taken from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAN = float("nan")
 
 
 def example(**changes) -> PartsDataset:
-    """Four pictures of 8x12 with two landmarks."""
+    """Four images of 8x12 with two landmarks."""
     fields = {
         "images": np.arange(4 * 8 * 12 * 3, dtype=np.uint32)
         .astype(np.uint8)
@@ -53,8 +53,7 @@ def test_fields_are_stored_in_their_types():
     assert dataset.split.tolist() == ["train", "train", "test", "test"]
     assert dataset.is_background.tolist() == [False, False, True, False]
     assert repr(dataset) == (
-        "PartsDataset(4 pictures of 8x12, 3 classes, 2 landmarks, "
-        "split: test 2, train 2)"
+        "PartsDataset(4 images of 8x12, 3 classes, 2 landmarks, split: test 2, train 2)"
     )
 
 
@@ -161,7 +160,7 @@ def test_take_split():
         dataset.take_split("validation")
 
 
-def test_resize_scales_positions_with_the_picture():
+def test_resize_scales_positions_with_the_image():
     masks = np.zeros((4, 2, 8, 12), bool)
     masks[0, 0, 2:6, 4:8] = True
     resized = example(part_masks=masks).resize((16, 6))
@@ -193,7 +192,7 @@ def test_resize_refuses_other_sizes(size):
     x=st.floats(0, 12, width=32),
     y=st.floats(0, 8, width=32),
 )
-def test_landmarks_stay_at_their_place_in_the_picture(height, width, x, y):
+def test_landmarks_stay_at_their_place_in_the_image(height, width, x, y):
     dataset = example(landmarks=np.full((4, 2, 2), [x, y]))
     resized = dataset.resize((height, width))
     shares = resized.landmarks[0, 0] / [width, height]
@@ -253,7 +252,7 @@ def test_a_keras_model_fits_on_it():
     assert np.isfinite(history.history["loss"]).all()
 
 
-def test_texture_masks_go_along_with_their_pictures():
+def test_texture_masks_go_along_with_their_images():
     masks = np.zeros((4, 1, 8, 12), bool)
     masks[2, 0, :4] = True
     dataset = example(texture_masks=masks, texture_names=["striped"])

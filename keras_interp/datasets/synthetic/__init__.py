@@ -1,1 +1,1 @@
-"""Pictures of animals with parts, drawn with NumPy alone."""
+"""Images of animals with parts, drawn with NumPy alone."""

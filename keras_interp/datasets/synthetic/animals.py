@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets.field_checks import BACKGROUND, check_size
+from keras_interp.datasets._field_checks import BACKGROUND, check_size
 from keras_interp.datasets.parts_dataset import PartsDataset
-from keras_interp.datasets.synthetic.anatomy import CATEGORIES, PARTS
-from keras_interp.datasets.synthetic.drawn_pictures import DrawnPictures
-from keras_interp.datasets.synthetic.random_numbers import PictureRandom
-from keras_interp.datasets.synthetic.renderer import Drawing, draw
-from keras_interp.datasets.synthetic.scene import make_scene
-from keras_interp.datasets.synthetic.texture import TEXTURES
+from keras_interp.datasets.synthetic._animal_body import CATEGORIES, PARTS
+from keras_interp.datasets.synthetic._animal_scene import Drawing, draw, make_scene
+from keras_interp.datasets.synthetic._drawing import TEXTURES, ImageRandom
+from keras_interp.datasets.synthetic.drawn_images import DrawnImages
 
 _SCENES_AT_A_TIME = 256
 _PIXELS_AT_A_TIME = 8 * 64 * 64  # what is drawn together should fit in the cache
@@ -41,9 +39,9 @@ def synthetic_parts(
     The animals stand in profile, look left or right and differ in pose, size, turn
     and coat; the colours of coat and surroundings tell nothing about the category.
     Loose heads, legs and tails of other animals lie about, and trunks and bushes hide
-    some parts. Pictures of the class `"background"` show the loose parts alone.
+    some parts. Images of the class `"background"` show the loose parts alone.
 
-    The picture with number i is the same whatever `num_images` is.
+    The image with number i is the same whatever `num_images` is.
 
     Example:
 
@@ -55,19 +53,19 @@ def synthetic_parts(
     (100, 10, 2)
 
     Args:
-        num_images: how many pictures.
+        num_images: how many images.
         image_size: height and width in pixels, or a (height, width) pair; 16 or more.
         categories: those wanted, in the order of their labels. Default: all six.
-        negatives: share of the pictures of the class `"background"`, 0 to 1. With 0
+        negatives: share of the images of the class `"background"`, 0 to 1. With 0
             there is no such class.
         test_fraction: share of each class in the split `"test"`, 0 to 1.
         difficulty: 0 (no loose parts, nothing hidden, strong contrast) to 1.
-        part_masks: whether to give `part_masks`, ten bool pictures for each picture.
+        part_masks: whether to give `part_masks`, ten bool images for each image.
         texture_masks: whether to give `texture_masks`: where the stripes (`"striped"`)
             and the mottles (`"mottled"`) that were drawn have a standard deviation of
             at least 0.03 of white, and where both stay below 0.01 (`"plain"`, under
-            which clouds and grain may lie). The pictures are the same with and without.
-        seed: any integer; another seed gives other pictures.
+            which clouds and grain may lie). The images are the same with and without.
+        seed: any integer; another seed gives other images.
 
     Returns:
         A `PartsDataset` with the landmarks `"head"`, `"neck"`, `"torso"`,
@@ -79,7 +77,7 @@ def synthetic_parts(
     Raises:
         ValueError: if an argument is outside its range or a category is unknown.
     """
-    pictures = open_synthetic_parts(
+    images = open_synthetic_parts(
         num_images,
         image_size,
         categories=categories,
@@ -91,11 +89,11 @@ def synthetic_parts(
         seed=seed,
     )
     return PartsDataset(
-        class_names=pictures.class_names,
-        landmark_names=pictures.landmark_names,
-        part_names=pictures.part_names,
+        class_names=images.class_names,
+        landmark_names=images.landmark_names,
+        part_names=images.part_names,
         texture_names=TEXTURES if texture_masks else None,
-        **pictures.fields(slice(None)),
+        **images.fields(slice(None)),
     )
 
 
@@ -110,8 +108,8 @@ def open_synthetic_parts(
     part_masks: bool = True,
     texture_masks: bool = False,
     seed: int = 0,
-) -> DrawnPictures:
-    """The pictures of `synthetic_parts`, none of them drawn yet.
+) -> DrawnImages:
+    """The images of `synthetic_parts`, none of them drawn yet.
 
     Args:
         num_images: as all the others, an argument of `synthetic_parts`.
@@ -124,7 +122,7 @@ def open_synthetic_parts(
     _check_arguments(num_images, size, names, negatives, test_fraction, difficulty)
     labels, in_class = _labels(num_images, len(names), negatives)
     steps = np.floor(np.stack([in_class + 1, in_class]) * test_fraction + 1e-9)
-    return DrawnPictures(
+    return DrawnImages(
         class_names=names + [BACKGROUND] * (negatives > 0),
         landmark_names=PARTS,
         part_names=PARTS if part_masks else None,
@@ -173,7 +171,7 @@ def _check_arguments(
 def _labels(
     count: int, categories: int, negatives: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels, evenly mixed, and how many pictures of its class come before each."""
+    """Labels, evenly mixed, and how many images of its class come before each."""
     numbers = np.arange(count)
     before = np.floor(numbers * negatives + 1e-9).astype(np.int64)
     is_negative = np.floor((numbers + 1) * negatives + 1e-9) > before
@@ -192,7 +190,7 @@ def _fields(
     texture_masks: bool,
     **scene: Any,
 ) -> dict[str, Any]:
-    """The drawn fields of the pictures of the given numbers and labels."""
+    """The drawn fields of the images of the given numbers and labels."""
     drawing = _draw_all(
         numbers,
         anatomies[labels],
@@ -210,7 +208,7 @@ def _fields(
 
 
 def _draw_all(
-    pictures: np.ndarray,
+    image_numbers: np.ndarray,
     categories: np.ndarray,
     size: tuple[int, int],
     difficulty: float,
@@ -230,7 +228,7 @@ def _draw_all(
 
     def draw_scenes(start: int) -> None:
         numbers = np.arange(start, min(start + _SCENES_AT_A_TIME, count))
-        random = PictureRandom(seed, pictures[numbers])
+        random = ImageRandom(seed, image_numbers[numbers])
         scenes = make_scene(categories[numbers], random, size, difficulty)
         for first in range(0, len(numbers), step):
             some = slice(first, first + step)

@@ -1,4 +1,4 @@
-"""Writes sentences about birds from what is to be seen of them."""
+"""Sentences about birds: written, read, and compared with what is true."""
 
 from __future__ import annotations
 
@@ -7,27 +7,37 @@ import re
 
 import numpy as np
 
-from keras_interp.datasets.synthetic.bird_anatomy import LANDMARKS
-from keras_interp.datasets.synthetic.bird_attributes import (
-    BUILDS,
-    COLORS,
-    PARTS,
-    SIZES,
+from keras_interp.datasets.parts_dataset import PartsDataset
+from keras_interp.datasets.synthetic._bird_body import LANDMARKS
+from keras_interp.datasets.synthetic._bird_individuals import (
+    Individuals,
+    look_table,
+    make_individuals,
 )
-from keras_interp.datasets.synthetic.bird_individuals import Individuals, look_table
-from keras_interp.datasets.synthetic.bird_phrases import (
+from keras_interp.datasets.synthetic._bird_words import (
+    BUILD_WORDS,
+    COLOR_WORDS,
+    MEANINGS,
+    NOUNS,
+    PART_MEANINGS,
+    PATTERN_NOUNS,
+    SIZE_WORDS,
+    SYNONYMS,
     UNSAID,
     clauses,
     noun_phrases,
     relative_phrases,
 )
-from keras_interp.datasets.synthetic.bird_vocabulary import (
-    BUILD_WORDS,
-    COLOR_WORDS,
-    SIZE_WORDS,
-    SYNONYMS,
+from keras_interp.datasets.synthetic._drawing import ImageRandom
+from keras_interp.datasets.synthetic.bird_species import (
+    BUILDS,
+    COLORS,
+    PARTS,
+    PATTERNS,
+    SHAPES,
+    SIZES,
+    synthetic_bird_species,
 )
-from keras_interp.datasets.synthetic.random_numbers import PictureRandom
 
 # Sentences and how often they are written, in proportion. {list} names one to three
 # parts; {first}, {second} and {third} one each; {that} is "wings that are black";
@@ -106,17 +116,17 @@ def write_sentences(
     birds: Individuals,
     named: np.ndarray,
     weights: np.ndarray,
-    random: PictureRandom,
+    random: ImageRandom,
     count: int = 10,
 ) -> list[list[str]]:
     """Writes sentences that differ in form and in the parts they name.
 
     Args:
-        birds: the birds of n pictures.
+        birds: the birds of n images.
         named: bool `(n, 10)`, the parts that may be named.
         weights: `(n, 10)`, how often to name each part, in proportion.
-        random: the numbers of the n pictures.
-        count: sentences for a picture, no more than there are forms of sentences (20).
+        random: the numbers of the n images.
+        count: sentences for an image, no more than there are forms of sentences (20).
 
     Returns:
         n lists of `count` sentences.
@@ -165,10 +175,10 @@ def _draw(
     birds: Individuals,
     named: np.ndarray,
     weights: np.ndarray,
-    random: PictureRandom,
+    random: ImageRandom,
     count: int,
 ) -> _Drawn:
-    """Chooses forms, all different in a picture, and parts for every sentence."""
+    """Chooses forms, all different in an image, and parts for every sentence."""
     frequency = np.array(list(_TEMPLATES.values()), np.float32)
     forms = _ranked(frequency, random.uniform(shape=(len(_TEXTS),)))[:, :count]
     likely = np.where(named, weights, 0)[:, None, :]
@@ -269,3 +279,133 @@ def _body_colors(drawn: _Drawn) -> np.ndarray:
     first, second = drawn.body.T
     two = (second >= 0) & (second != first)
     return table[first, choice] + np.where(two, " and " + table[second, choice], "")
+
+
+def synthetic_bird_attributes(
+    dataset: PartsDataset, seed: int = 0, *, typical: bool = True
+) -> list[set[tuple[str, str]]]:
+    """Lists what a true sentence may say about each image of `synthetic_birds`.
+
+    With `synthetic_bird_mentions` it gives the share of a sentence's statements that
+    are right.
+
+    Example:
+
+    ```python
+    dataset = ki.datasets.synthetic_birds(48)
+    attributes = ki.datasets.synthetic_bird_attributes(dataset)
+    said = ki.datasets.synthetic_bird_mentions(dataset.captions[0][0])
+    said <= attributes[0]  # True
+    ```
+
+    Args:
+        dataset: made by `synthetic_birds`, or some of its images.
+        seed: the one that it was made with.
+        typical: whether to leave out a drab part, which can be seen but is not as is
+            typical of the species.
+
+    Returns:
+        For each image the pairs that `synthetic_bird_mentions` would read from a
+        sentence that says everything: colours, patterns (other than plain) and shapes
+        of the visible parts; size, build and the colours of wings, back, breast and
+        belly for `"bird"`.
+
+    Raises:
+        ValueError: if the dataset was not made by `synthetic_birds` with this seed.
+    """
+    birds = individuals_of(dataset, seed)
+    named = can_be_named(birds, dataset.landmarks)
+    if not typical:
+        named = visible_parts(dataset.landmarks) & (birds.colors >= 0)
+    return [_attributes(birds, named, row) for row in range(len(birds))]
+
+
+def individuals_of(dataset: PartsDataset, seed: int) -> Individuals:
+    """The birds of a dataset, made up again from their numbers."""
+    known = [species.name for species in synthetic_bird_species()]
+    strange = sorted(set(dataset.class_names) - set(known))
+    if strange or dataset.landmark_names != LANDMARKS or dataset.ids is None:
+        raise ValueError(
+            "dataset must come from synthetic_birds, with its ids; got the classes "
+            f"{dataset.class_names[:3]} and the landmarks {dataset.landmark_names[:3]}"
+        )
+    species = np.array([known.index(name) for name in dataset.class_names])
+    random = ImageRandom(seed, np.asarray(dataset.ids))
+    return make_individuals(species[dataset.labels], random)
+
+
+def _attributes(
+    birds: Individuals, named: np.ndarray, row: int
+) -> set[tuple[str, str]]:
+    """Everything that may be said about one bird."""
+    found = {
+        ("bird", SIZES[birds.sizes[row]]),
+        ("bird", BUILDS[birds.builds[row]]),
+    }
+    for column in np.flatnonzero(named[row]):
+        part = PARTS[column]
+        found.add((part, COLORS[birds.colors[row, column]]))
+        if column in BODY_PARTS:
+            found.add(("bird", COLORS[birds.colors[row, column]]))
+        if birds.patterns[row, column]:
+            found.add((part, PATTERNS[birds.patterns[row, column]]))
+        if part in SHAPES and not (part == "beak" and birds.facing[row]):
+            found.add((part, SHAPES[part][birds.shapes[row, column]]))
+    return found
+
+
+_MARKS = {word for words in PATTERN_NOUNS.values() for word in words}
+# Words after which the adjectives to come belong to another part.
+_BREAKS = {"a", "an", "the", "its", "it", "has", "this", ",", "while", "features"}
+
+
+def synthetic_bird_mentions(sentence: str) -> set[tuple[str, str]]:
+    """Reads from a sentence which parts it names and what it says of them.
+
+    It understands the sentences of `synthetic_birds` and those of networks that learnt
+    from them; words that it does not know are passed over.
+
+    Example:
+
+    >>> from keras_interp.datasets import synthetic_bird_mentions
+    >>> sorted(synthetic_bird_mentions("a small bird with a short black bill."))
+    [('beak', 'black'), ('beak', 'conical'), ('bird', 'small')]
+
+    Args:
+        sentence: in English, lower or upper case.
+
+    Returns:
+        Pairs of a part, as in `BirdSpecies.looks`, or `"bird"`, and a colour, pattern,
+        shape, size or build of the species table.
+    """
+    words = re.findall(r"[a-z]+|,", sentence.lower().replace("eye ring", "eyering"))
+    mentions: set[tuple[str, str]] = set()
+    waiting: list[str] = []
+    part, tells = "", False  # the last part, and whether a verb follows it
+    for word in [*words, ","]:
+        if word in _MARKS:
+            # The colour before it is that of the marks.
+            mentions |= _pairs(part, [word])
+            waiting = []
+        elif word in NOUNS:
+            part, tells = NOUNS[word], False
+            if word == "crest":
+                waiting.append("crested")
+            mentions |= _pairs(part, waiting)
+            waiting = []
+        elif word in _BREAKS or (tells and word in ("and", "with", "in")):
+            if tells:
+                mentions |= _pairs(part, waiting)
+            tells = tells and word in ("and", ",")
+            waiting = []
+        elif word in ("is", "are"):
+            tells, waiting = True, []
+        else:
+            waiting.append(word)
+    return mentions
+
+
+def _pairs(part: str, words: list[str]) -> set[tuple[str, str]]:
+    """What the words mean when they are said of a part."""
+    meanings = MEANINGS | PART_MEANINGS.get(part, {}) if part else {}
+    return {(part, meanings[word]) for word in words if word in meanings}

@@ -10,21 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets.field_checks import check_size
+from keras_interp.datasets._field_checks import check_size
 from keras_interp.datasets.parts_dataset import PartsDataset
-from keras_interp.datasets.synthetic.bird_anatomy import LANDMARKS
-from keras_interp.datasets.synthetic.bird_attributes import PATTERNS
-from keras_interp.datasets.synthetic.bird_drawing import draw_birds
-from keras_interp.datasets.synthetic.bird_individuals import make_individuals
-from keras_interp.datasets.synthetic.bird_scene import make_bird_scene
+from keras_interp.datasets.synthetic._bird_body import LANDMARKS
+from keras_interp.datasets.synthetic._bird_drawing import draw_birds
+from keras_interp.datasets.synthetic._bird_individuals import make_individuals
+from keras_interp.datasets.synthetic._bird_scene import make_bird_scene
+from keras_interp.datasets.synthetic._drawing import ImageRandom
 from keras_interp.datasets.synthetic.bird_sentences import (
     can_be_named,
     mention_weights,
     write_sentences,
 )
-from keras_interp.datasets.synthetic.bird_species import synthetic_bird_species
-from keras_interp.datasets.synthetic.drawn_pictures import DrawnPictures
-from keras_interp.datasets.synthetic.random_numbers import PictureRandom
+from keras_interp.datasets.synthetic.bird_species import (
+    PATTERNS,
+    synthetic_bird_species,
+)
+from keras_interp.datasets.synthetic.drawn_images import DrawnImages
 
 _SCENES_AT_A_TIME = 256
 _PIXELS_AT_A_TIME = 8 * 64 * 64  # what is drawn together should fit in the cache
@@ -48,15 +50,15 @@ def synthetic_birds(
 
     Species are defined by what their parts look like, and have near neighbours that
     differ from them in one part only; `synthetic_bird_species` has the table. Birds of
-    a species differ in pose, shade, size in the picture and direction of view. In half
+    a species differ in pose, shade, size in the image and direction of view. In half
     of them one part, always the same, has its second form, as in females. In 40 % some
     part is drab: brown, gray or tan as in young or worn birds. Leaves and twigs hide
     parts.
 
-    A sentence names only parts that have a landmark in the picture and look as is
+    A sentence names only parts that have a landmark in the image and look as is
     typical of the species, most often its field marks.
 
-    The picture with number i, and its sentences, are the same whatever `num_images` is.
+    The image with number i, and its sentences, are the same whatever `num_images` is.
     In another size it shows the same bird, in the same place and light.
 
     Example:
@@ -65,22 +67,22 @@ def synthetic_birds(
     dataset = ki.datasets.synthetic_birds(96)
     dataset.class_names[:2]  # ["Common Marshfinch", "Black-capped Marshfinch"]
     dataset.landmarks.shape  # (96, 15, 2)
-    dataset.captions[0]  # ten sentences about the first picture
+    dataset.captions[0]  # ten sentences about the first image
     ```
 
     Args:
-        num_images: how many pictures.
+        num_images: how many images.
         image_size: height and width in pixels, or a (height, width) pair; 32 to 224.
         categories: names of the species wanted, in the order of their labels. Default:
             all 48.
         test_fraction: share of each species in the split `"test"`, 0 to 1.
         difficulty: 0 (nothing hidden, even light, pure colours) to 1.
-        part_masks: whether to give `part_masks`, 15 bool pictures for each picture.
+        part_masks: whether to give `part_masks`, 15 bool images for each image.
         texture_masks: whether to give `texture_masks`: where feathers with stripes
             (`"striped"`), spots (`"spotted"`) and bars (`"barred"`) are seen. The
-            pictures are the same with and without.
-        captions: whether to give `captions`, ten sentences for each picture.
-        seed: any integer; another seed gives other pictures.
+            images are the same with and without.
+        captions: whether to give `captions`, ten sentences for each image.
+        seed: any integer; another seed gives other images.
 
     Returns:
         A `PartsDataset` with the 15 landmarks of CUB-200-2011: a point on what is seen
@@ -91,7 +93,7 @@ def synthetic_birds(
     Raises:
         ValueError: if an argument is outside its range or a species is unknown.
     """
-    pictures = open_synthetic_birds(
+    images = open_synthetic_birds(
         num_images,
         image_size,
         categories=categories,
@@ -103,11 +105,11 @@ def synthetic_birds(
         seed=seed,
     )
     return PartsDataset(
-        class_names=pictures.class_names,
-        landmark_names=pictures.landmark_names,
-        part_names=pictures.part_names,
+        class_names=images.class_names,
+        landmark_names=images.landmark_names,
+        part_names=images.part_names,
         texture_names=list(PATTERNS[1:]) if texture_masks else None,
-        **pictures.fields(slice(None)),
+        **images.fields(slice(None)),
     )
 
 
@@ -122,8 +124,8 @@ def open_synthetic_birds(
     texture_masks: bool = False,
     captions: bool = True,
     seed: int = 0,
-) -> DrawnPictures:
-    """The pictures of `synthetic_birds`, none of them drawn yet.
+) -> DrawnImages:
+    """The images of `synthetic_birds`, none of them drawn yet.
 
     Args:
         num_images: as all the others, an argument of `synthetic_birds`.
@@ -139,7 +141,7 @@ def open_synthetic_birds(
     in_class = numbers // len(names)
     # The slack keeps 3 * (1 / 3) from falling below 1.
     steps = np.floor(np.stack([in_class + 1, in_class]) * test_fraction + 1e-9)
-    return DrawnPictures(
+    return DrawnImages(
         class_names=names,
         landmark_names=LANDMARKS,
         part_names=LANDMARKS if part_masks else None,
@@ -202,7 +204,7 @@ def _fields(
     texture_masks: bool,
     captions: bool,
 ) -> dict[str, Any]:
-    """The drawn fields of the pictures of the given numbers and labels."""
+    """The drawn fields of the images of the given numbers and labels."""
     _check_bird_size(size)
     count = len(numbers)
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -241,9 +243,9 @@ def _fill(
     difficulty: float,
     seed: int,
 ) -> None:
-    """Draws the pictures of some rows into the fields and writes their sentences."""
+    """Draws the images of some rows into the fields and writes their sentences."""
     height, width = fields["images"].shape[1:3]
-    random = PictureRandom(seed, numbers)
+    random = ImageRandom(seed, numbers)
     birds = make_individuals(species, random)
     scene = make_bird_scene(birds, random, (height, width), difficulty)
     step = max(1, _PIXELS_AT_A_TIME // (height * width))
@@ -259,7 +261,7 @@ def _fill(
             fields[name][start : start + len(values)] = values
     if "captions" in fields:
         named = can_be_named(birds, fields["landmarks"][rows])
-        words = PictureRandom(seed + _SENTENCE_SEED, numbers)
+        words = ImageRandom(seed + _SENTENCE_SEED, numbers)
         fields["captions"][rows] = write_sentences(
             birds, named, mention_weights(species), words
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_interp.datasets.preparation.dataset_entry import DatasetEntry, PublishedFile
+from keras_interp.datasets.preparation.entries import DatasetEntry, PublishedFile
 
 
 @pytest.fixture

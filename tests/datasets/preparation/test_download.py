@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from keras_interp.datasets.preparation.download import download
+from keras_interp.datasets.preparation._download import download
 
 
 def unknown(published):

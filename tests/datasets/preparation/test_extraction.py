@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_interp.datasets.preparation import extraction
-from keras_interp.datasets.preparation.extraction import extract
-from keras_interp.datasets.preparation.member_names import safe_name
+from keras_interp.datasets.preparation import _extraction
+from keras_interp.datasets.preparation._extraction import extract, safe_name
 
 
 def everything(name: str) -> str:
@@ -167,7 +166,7 @@ def test_two_members_of_one_path(tmp_path, out, make_tar, names):
 @pytest.fixture
 def small_limits(monkeypatch):
     """Bombs of some kilobytes instead of gigabytes."""
-    monkeypatch.setattr(extraction, "_ALWAYS_ALLOWED", 100_000)
+    monkeypatch.setattr(_extraction, "_ALWAYS_ALLOWED", 100_000)
 
 
 @pytest.mark.parametrize("wanted", [True, False])

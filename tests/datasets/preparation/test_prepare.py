@@ -1,4 +1,4 @@
-"""From archives and folders to what `load` reads, whatever goes wrong on the way."""
+"""The folder is the old or the new one, also where names cannot be exchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,85 @@ import numpy as np
 import pytest
 
 from keras_interp.datasets import load, prepare
-from keras_interp.datasets.preparation.prepare import RECORD, prepare_entry
+from keras_interp.datasets.preparation import _prepare as module
+from keras_interp.datasets.preparation._prepare import (
+    RECORD,
+    clean_up,
+    prepare_entry,
+    replace_folder,
+    work_folder,
+)
+
+
+@pytest.fixture(params=[True, False], ids=["exchange", "two renames"])
+def target(request, tmp_path, monkeypatch) -> Path:
+    """An old folder with a new one ready, on two kinds of file systems."""
+    if not request.param:
+        monkeypatch.setattr(module, "_exchange", lambda first, second: False)
+    for folder, text in (
+        (tmp_path / "cub", "old"),
+        (work_folder(tmp_path / "cub"), ""),
+    ):
+        folder.mkdir()
+        (folder / "file").write_text(text or "new")
+    return tmp_path / "cub"
+
+
+def file_names(target: Path) -> list[str]:
+    return sorted(path.name for path in target.parent.iterdir())
+
+
+def test_replace(target):
+    replace_folder(target)
+    assert (target / "file").read_text() == "new"
+    assert file_names(target) == ["cub"]
+
+
+def test_the_first_time(target):
+    (target / "file").unlink()
+    target.rmdir()
+    replace_folder(target)
+    assert (target / "file").read_text() == "new"
+    assert file_names(target) == ["cub"]
+
+
+def test_nothing_new_leaves_the_old(target):
+    (work_folder(target) / "file").unlink()
+    work_folder(target).rmdir()
+    with pytest.raises(OSError):
+        replace_folder(target)
+    assert (target / "file").read_text() == "old"
+    assert file_names(target) == ["cub"]
+
+
+def test_a_half_written_folder_is_removed(target):
+    clean_up(target)
+    assert (target / "file").read_text() == "old"
+    assert file_names(target) == ["cub"]
+
+
+def test_killed_between_two_renames(target):
+    target.rename(target.with_name(".cub.old"))
+    clean_up(target)
+    assert (target / "file").read_text() == "old"
+    assert file_names(target) == ["cub"]
+
+
+def test_killed_before_the_old_folder_was_removed(target):
+    target.rename(target.with_name(".cub.old"))
+    work_folder(target).rename(target)
+    clean_up(target)
+    assert (target / "file").read_text() == "new"
+    assert file_names(target) == ["cub"]
+
+
+def test_links_are_removed_and_what_they_lead_to_is_not(target, tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "image").write_text("mine")
+    (target / "images").symlink_to(precious)
+    replace_folder(target)
+    assert (precious / "image").read_text() == "mine"
 
 
 def names(folder: Path) -> list[str]:
@@ -57,15 +135,15 @@ class TestArchives:
         prepare_entry(cub_entry, home / "cub", root=renamed)
         assert len(load("cub")) == 3
 
-    def test_sentences_are_added_to_pictures(
+    def test_sentences_are_added_to_images(
         self, home, cub_entry, cub_archive, sentences_archive, capsys
     ):
         prepare_entry(cub_entry, home / "cub", archives=[cub_archive])
-        picture = home / "cub" / "CUB_200_2011" / "images" / "001.Gull" / "a.jpg"
-        before = picture.stat().st_ino
+        image = home / "cub" / "CUB_200_2011" / "images" / "001.Gull" / "a.jpg"
+        before = image.stat().st_ino
         prepare_entry(cub_entry, home / "cub", archives=[sentences_archive])
         assert names(home / "cub") == ["CUB_200_2011", RECORD, "text_c10"]
-        assert picture.stat().st_ino == before
+        assert image.stat().st_ino == before
         assert load("cub", categories=["Gull"]).image_size == (20, 40)
         assert "state no checksum. SHA-256" in capsys.readouterr().out
         record = json.loads((home / "cub" / RECORD).read_text())
@@ -275,8 +353,8 @@ class TestBadInput:
 PREPARE = """
 import sys, time, dataclasses, hashlib, pathlib
 from keras_interp.datasets import catalogue
-from keras_interp.datasets.preparation import extraction
-from keras_interp.datasets.preparation.prepare import prepare_entry
+from keras_interp.datasets.preparation import _extraction
+from keras_interp.datasets.preparation._prepare import prepare_entry
 archive, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 entry = catalogue()["cub"]
 birds = dataclasses.replace(
@@ -286,12 +364,12 @@ exec(sys.argv[3])
 prepare_entry(entry, target, archives=[archive])
 """
 SLOW = """
-write = extraction._Members.write
+write = _extraction._Members.write
 def slowly(*arguments):
     print("writing", flush=True)
     time.sleep(0.2)
     return write(*arguments)
-extraction._Members.write = slowly
+_extraction._Members.write = slowly
 """
 LIMIT = """
 import resource, signal

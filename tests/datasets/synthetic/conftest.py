@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from keras_interp.datasets.synthetic.bird_drawing import BirdDrawing, draw_birds
-from keras_interp.datasets.synthetic.bird_individuals import (
+from keras_interp.datasets.synthetic._bird_drawing import BirdDrawing, draw_birds
+from keras_interp.datasets.synthetic._bird_individuals import (
     Individuals,
     make_individuals,
 )
-from keras_interp.datasets.synthetic.bird_scene import BirdScene, make_bird_scene
-from keras_interp.datasets.synthetic.random_numbers import PictureRandom
+from keras_interp.datasets.synthetic._bird_scene import BirdScene, make_bird_scene
+from keras_interp.datasets.synthetic._drawing import ImageRandom
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Drawn:
 
 
 def draw(species, size=64, difficulty=0.5, seed=0) -> Drawn:
-    random = PictureRandom(seed, np.arange(len(species)))
+    random = ImageRandom(seed, np.arange(len(species)))
     birds = make_individuals(np.asarray(species), random)
     scene = make_bird_scene(birds, random, (size, size), difficulty)
     rows = [slice(first, first + 8) for first in range(0, len(species), 8)]
@@ -45,5 +45,5 @@ def draw(species, size=64, difficulty=0.5, seed=0) -> Drawn:
 
 @pytest.fixture(scope="session")
 def draw_species():
-    """Draws pictures 0, 1, ... of a set in which they show these species."""
+    """Draws images 0, 1, ... of a set in which they show these species."""
     return draw

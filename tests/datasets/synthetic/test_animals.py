@@ -1,15 +1,64 @@
-"""The synthetic dataset as a whole."""
+"""Drawn one by one or all at once, images are the same."""
 
 from __future__ import annotations
+
+import pickle
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_interp import datasets
 from keras_interp.datasets import synthetic_parts
 from keras_interp.datasets.synthetic import animals
-from keras_interp.datasets.synthetic.anatomy import CATEGORIES, PARTS
+from keras_interp.datasets.synthetic._animal_body import CATEGORIES, PARTS
+
+
+@pytest.fixture(scope="module")
+def images() -> datasets.DrawnImages:
+    return datasets.open_synthetic_parts(60, 24, texture_masks=True)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> datasets.PartsDataset:
+    return datasets.synthetic_parts(60, 24, texture_masks=True)
+
+
+@pytest.mark.parametrize("length", [1, 7, 256])
+def test_chunks_are_what_is_drawn_at_once(images, drawn, length):
+    rows = np.random.default_rng(0).permutation(60)[:20]
+    chunks = list(pickle.loads(pickle.dumps(images)).take(rows).chunks(length=length))
+    assert len(chunks) == -(-20 // length)
+    want = drawn.subset(rows)
+    names = ("images", "labels", "landmarks", "boxes", "ids", "split", "part_masks")
+    for name in (*names, "texture_masks"):
+        got = np.concatenate([chunk[name] for chunk in chunks])
+        np.testing.assert_array_equal(got, getattr(want, name), err_msg=name)
+
+
+def test_masks_are_there_if_asked_for():
+    images = datasets.open_synthetic_parts(3, 16, part_masks=False)
+    assert images.part_names is None
+    assert not {"part_masks", "texture_masks"} & images.fields([0]).keys()
+
+
+def test_another_size_draws_the_same_scene(images):
+    (fields,) = images.take([5]).chunks(size=48)
+    assert fields["images"].shape == (1, 48, 48, 3)
+    small = images.fields([5])
+    np.testing.assert_allclose(fields["boxes"], small["boxes"] * 2, atol=1e-3)
+
+
+def test_it_says_what_it_is(images):
+    assert len(images) == 60
+    assert repr(images) == ("DrawnImages(60 images of 24x24, 7 classes, 10 landmarks)")
+
+
+def test_a_chunk_needs_a_length(images):
+    with pytest.raises(ValueError, match="length must be >= 1, got 0"):
+        next(images.chunks(length=0))
+
 
 ONLY = {"beak": ["bird"], "horns": ["cow"], "trunk": ["elephant"]}
 
@@ -34,7 +83,7 @@ def test_a_quarter_of_each_class_is_for_testing(dataset):
         assert (split == "test").sum() == len(split) // 4
 
 
-def test_a_picture_depends_on_seed_and_number_alone(dataset, monkeypatch):
+def test_a_image_depends_on_seed_and_number_alone(dataset, monkeypatch):
     monkeypatch.setattr(animals, "_SCENES_AT_A_TIME", 7)
     monkeypatch.setattr(animals, "_PIXELS_AT_A_TIME", 3 * 64 * 64)
     monkeypatch.setattr(animals.os, "cpu_count", lambda: 1)
@@ -89,7 +138,7 @@ def test_boxes_surround_the_parts(dataset):
     assert points.min() >= 0 and points.max() <= 64
 
 
-def test_parts_of_a_picture_do_not_overlap(dataset):
+def test_parts_of_a_image_do_not_overlap(dataset):
     assert dataset.part_masks.sum(axis=1).max() <= 2
     assert (dataset.part_masks.sum(axis=1) > 1).mean() < 1e-3
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from keras_interp.datasets import synthetic_bird_species
-from keras_interp.datasets.synthetic.bird_anatomy import LANDMARKS, SHAPE_NAMES, index
-from keras_interp.datasets.synthetic.bird_attributes import COLORS, PALETTE, PARTS
-from keras_interp.datasets.synthetic.bird_plumage import Plumage
-from keras_interp.datasets.synthetic.shapes import Shapes
+from keras_interp.datasets.synthetic._bird_body import LANDMARKS, SHAPE_NAMES, index
+from keras_interp.datasets.synthetic._bird_scene import Plumage
+from keras_interp.datasets.synthetic._drawing import Shapes
+from keras_interp.datasets.synthetic.bird_species import COLORS, PALETTE, PARTS
 
 SPECIES = synthetic_bird_species()
 NAMES = [species.name for species in SPECIES]
@@ -35,7 +35,7 @@ def seen(drawn, name):
 
 
 def test_everything_is_float32(easy):
-    """One float64 array would make all pictures twice as slow to draw."""
+    """One float64 array would make all images twice as slow to draw."""
     for name, value in vars(easy.scene).items():
         arrays = [value]
         if isinstance(value, Shapes):
@@ -89,7 +89,7 @@ def test_patterns_can_be_seen(easy):
     ],
 )
 def test_near_neighbors_differ_where_the_part_is(name, draw_species):
-    """Pictures of the same number are the same but for the part that differs."""
+    """Images of the same number are the same but for the part that differs."""
     other = NAMES.index(name)
     common = other - other % 4
     (column,) = [
@@ -186,14 +186,14 @@ def test_leaves_hide_parts(easy, usual):
 
 
 def test_hidden_parts_have_no_landmark(draw_species):
-    """A picture that is all leaf shows nothing."""
+    """An image that is all leaf shows nothing."""
     drawn = draw_species(np.arange(48), difficulty=1)
     share = drawn.drawing.part_masks.mean(axis=(2, 3))
     hidden = np.isnan(drawn.drawing.landmarks[..., 0])
     assert hidden[share == 0].all() and (share == 0).any()
 
 
-def test_birds_fit_into_the_picture(usual):
+def test_birds_fit_into_the_image(usual):
     bounds = usual.scene.body.bounds()
     inside = np.clip(bounds, 0, 64)
     shown = np.prod(inside[:, 2:] - inside[:, :2], axis=1)
@@ -201,7 +201,7 @@ def test_birds_fit_into_the_picture(usual):
     assert (shown / whole).min() > 0.8
 
 
-def test_landmarks_scale_with_the_picture(draw_species):
+def test_landmarks_scale_with_the_image(draw_species):
     small, large = (draw_species(np.arange(96) % 48, size=size) for size in (64, 128))
     one, other = small.drawing.landmarks * 2, large.drawing.landmarks
     both = ~np.isnan(one[..., 0]) & ~np.isnan(other[..., 0])

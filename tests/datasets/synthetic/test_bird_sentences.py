@@ -7,30 +7,33 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keras_interp.datasets import synthetic_bird_mentions, synthetic_bird_species
-from keras_interp.datasets.synthetic.bird_anatomy import LANDMARKS
-from keras_interp.datasets.synthetic.bird_attributes import (
-    COLORS,
-    PARTS,
-    PATTERNS,
-    SHAPES,
-)
-from keras_interp.datasets.synthetic.bird_individuals import make_individuals
-from keras_interp.datasets.synthetic.bird_phrases import (
+from keras_interp.datasets.synthetic._bird_body import LANDMARKS
+from keras_interp.datasets.synthetic._bird_individuals import make_individuals
+from keras_interp.datasets.synthetic._bird_words import (
+    NOUNS,
+    PART_NOUNS,
     UNSAID,
     clauses,
     noun_phrases,
     relative_phrases,
 )
+from keras_interp.datasets.synthetic._drawing import ImageRandom
 from keras_interp.datasets.synthetic.bird_sentences import (
     can_be_named,
     mention_weights,
     visible_parts,
     write_sentences,
 )
-from keras_interp.datasets.synthetic.bird_vocabulary import PART_NOUNS
-from keras_interp.datasets.synthetic.random_numbers import PictureRandom
+from keras_interp.datasets.synthetic.bird_species import (
+    COLORS,
+    PARTS,
+    PATTERNS,
+    SHAPES,
+)
 
 SPECIES = synthetic_bird_species()
 NUMBERS = np.arange(960)
@@ -44,7 +47,7 @@ def phrase(table, part, variant, color, pattern="plain", shape=None):
 
 @pytest.fixture(scope="module")
 def birds():
-    return make_individuals(NUMBERS % 48, PictureRandom(0, NUMBERS))
+    return make_individuals(NUMBERS % 48, ImageRandom(0, NUMBERS))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def named():
 @pytest.fixture(scope="module")
 def sentences(birds, named):
     weights = mention_weights(birds.species)
-    return write_sentences(birds, named, weights, PictureRandom(1, NUMBERS))
+    return write_sentences(birds, named, weights, ImageRandom(1, NUMBERS))
 
 
 def test_phrases():
@@ -88,7 +91,7 @@ def test_every_phrase_says_what_the_look_is_and_nothing_else(table):
         assert {value for _, value in said} <= truth
 
 
-def test_ten_different_sentences_a_picture(sentences):
+def test_ten_different_sentences_a_image(sentences):
     assert len(sentences) == len(NUMBERS)
     assert {len(some) for some in sentences} == {10}
     # Where hardly a part may be named, two sentences can come out the same.
@@ -160,7 +163,7 @@ def test_field_marks_are_named_most(birds):
     """Where everything may be named."""
     every = birds.colors >= 0
     weights = mention_weights(birds.species)
-    written = write_sentences(birds, every, weights, PictureRandom(1, NUMBERS))
+    written = write_sentences(birds, every, weights, ImageRandom(1, NUMBERS))
     marks = total = 0
     for row, some in enumerate(written):
         for one in some:
@@ -170,13 +173,13 @@ def test_field_marks_are_named_most(birds):
     assert 0.6 < marks / total < 0.9
 
 
-def test_a_picture_has_the_same_sentences_in_any_company(sentences, birds, named):
+def test_a_image_has_the_same_sentences_in_any_company(sentences, birds, named):
     some = np.array([500, 3])
     again = write_sentences(
         birds.take(some),
         named[some],
         mention_weights(birds.species[some]),
-        PictureRandom(1, some),
+        ImageRandom(1, some),
     )
     assert again == [sentences[500], sentences[3]]
 
@@ -187,7 +190,7 @@ def test_few_parts_are_enough(birds, count):
     named = np.zeros((len(NUMBERS), len(PARTS)), bool)
     named[:, [PARTS.index("crown"), PARTS.index("throat")][:count]] = True
     weights = mention_weights(birds.species)
-    written = write_sentences(birds, named, weights, PictureRandom(1, NUMBERS), count=5)
+    written = write_sentences(birds, named, weights, ImageRandom(1, NUMBERS), count=5)
     for sentence in sum(written, []):
         parts = {part for part, _ in synthetic_bird_mentions(sentence)} - {"bird"}
         assert parts <= {"crown", "throat"} and bool(parts) == bool(count)
@@ -208,3 +211,53 @@ def test_drab_and_absent_parts_cannot_be_named(birds):
     named = can_be_named(birds, landmarks)
     np.testing.assert_array_equal(named, (birds.colors >= 0) & ~birds.drab)
     assert 0.5 < named[:, PARTS.index("nape")].mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("this bird has a red crown.", "crown red"),
+        ("this bird has a red crown and a grey bill.", "crown red, beak gray"),
+        ("a bird with a black and white striped breast.", "breast black white striped"),
+        ("this bird has wings that are black and has a white belly.",
+         "wing black, belly white"),
+        ("this bird is brown and white in color, with a buff nape.",
+         "bird brown white, nape tan"),
+        ("the bird has a white breast with dark stripes.", "breast white striped"),
+        ("brown wings with white bars and a red cap.", "wing brown barred, crown red"),
+        ("the bill is grey and short, and the wings are brown with white bars.",
+         "beak gray conical, wing brown barred"),
+        ("a little plump bird with a bright red crown with a crest.",
+         "bird small plump, crown red crested"),
+        ("this bird has a sharp pointed jet black beak.", "beak pointed black"),
+        ("it has a long tail and a long bill.", "tail long, beak pointed"),
+        ("this medium sized bird has white eye rings and a forked tail.",
+         "bird medium, eye_ring white, tail forked"),
+        ("a long necked bird with a downward curved beak.",
+         "bird long-necked, beak curved"),
+        ("its tail is forked.", "tail forked"),
+        ("THIS BIRD HAS A RED CROWN", "crown red"),
+        ("the red.", ""),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_mentions(sentence, expected):
+    said = {
+        (part, value)
+        for clause in expected.split(", ")
+        if clause
+        for part, *values in [clause.split()]
+        for value in values
+    }
+    assert synthetic_bird_mentions(sentence.replace("eye rings", "eyerings")) == said
+
+
+@given(st.lists(st.sampled_from([*NOUNS, "red", "a", "and", ",", "is", "stripes"])))
+def test_any_order_of_words_can_be_read(words):
+    for part, value in synthetic_bird_mentions(" ".join(words)):
+        assert part in NOUNS.values() and value
+
+
+@given(st.text())
+def test_any_text_can_be_read(text):
+    synthetic_bird_mentions(text)

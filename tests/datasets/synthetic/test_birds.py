@@ -20,7 +20,7 @@ from keras_interp.datasets import (
     synthetic_parts,
 )
 from keras_interp.datasets.synthetic import birds
-from keras_interp.datasets.synthetic.bird_anatomy import LANDMARKS
+from keras_interp.datasets.synthetic._bird_body import LANDMARKS
 
 NAMES = [species.name for species in synthetic_bird_species()]
 FIELDS = ("images", "labels", "landmarks", "part_masks", "boxes", "split", "ids")
@@ -53,7 +53,7 @@ def test_a_quarter_of_each_species_is_for_testing(dataset):
         assert (split == "test").sum() == len(split) // 4
 
 
-def test_a_picture_depends_on_seed_and_number_alone(dataset, monkeypatch):
+def test_a_image_depends_on_seed_and_number_alone(dataset, monkeypatch):
     monkeypatch.setattr(birds, "_SCENES_AT_A_TIME", 7)
     monkeypatch.setattr(birds, "_PIXELS_AT_A_TIME", 3 * 64 * 64)
     monkeypatch.setattr(birds.os, "cpu_count", lambda: 1)
@@ -91,7 +91,7 @@ def test_a_species_alone_does_not_give_the_sentences(dataset):
         )
         for label in range(48)
     }
-    assert np.mean(list(different.values())) > 8  # of 12 pictures
+    assert np.mean(list(different.values())) > 8  # of 12 images
 
 
 def test_drab_parts_are_visible_but_not_typical(dataset):
@@ -102,7 +102,7 @@ def test_drab_parts_are_visible_but_not_typical(dataset):
     assert 0.2 < np.mean(more) < 0.5
 
 
-def test_attributes_follow_the_pictures_of_a_part_of_the_set(dataset):
+def test_attributes_follow_the_images_of_a_part_of_the_set(dataset):
     whole = synthetic_bird_attributes(dataset, seed=5)
     some = dataset.subset([400, 2, 77])
     assert synthetic_bird_attributes(some, seed=5) == [whole[k] for k in (400, 2, 77)]
@@ -168,15 +168,15 @@ def test_load_by_name(monkeypatch):
         load("synthetic_birds", negatives=0.5)
 
 
-def test_pictures_stream(dataset):
-    pictures = pickle.loads(pickle.dumps(open_synthetic_birds(576, seed=5)))
-    chunks = list(pictures.take(slice(100, 110)).chunks(length=4))
+def test_images_stream(dataset):
+    images = pickle.loads(pickle.dumps(open_synthetic_birds(576, seed=5)))
+    chunks = list(images.take(slice(100, 110)).chunks(length=4))
     assert [len(chunk["images"]) for chunk in chunks] == [4, 4, 2]
     for field in FIELDS:
         joined = np.concatenate([chunk[field] for chunk in chunks])
         np.testing.assert_array_equal(joined, getattr(dataset, field)[100:110])
     assert sum((c["captions"] for c in chunks), []) == dataset.captions[100:110]
-    assert pictures.fields([0], size=32)["images"].shape == (1, 32, 32, 3)
+    assert images.fields([0], size=32)["images"].shape == (1, 32, 32, 3)
 
 
 def test_vocabulary_is_small_and_used(dataset):
