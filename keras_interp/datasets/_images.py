@@ -57,7 +57,7 @@ def read_images(
 
     def read(position: int) -> None:
         box = None if boxes is None else tuple(boxes[position].tolist())
-        images[position] = _read(paths[position], size, box)
+        images[position] = _read_one(paths[position], size, box)
 
     in_threads(read, range(len(paths)))
     return images
@@ -111,21 +111,25 @@ def _open(path: Path) -> Any:
 
     try:
         return Image.open(path)
-    except (FileNotFoundError, PermissionError):
+    except (FileNotFoundError, PermissionError, MemoryError):
         raise
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:
+        # Of a damaged header each of Pillow's formats raises errors of its own kind.
         raise _damaged(path, error) from error
 
 
-def _read(path: Path, size: tuple[int, int], box: Any) -> np.ndarray:
+def _read_one(path: Path, size: tuple[int, int], box: Any) -> np.ndarray:
     from PIL import Image
 
     height, width = size
     with _open(path) as image:
         try:
-            image = image.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
+            image.load()
+        except MemoryError:
+            raise
+        except Exception as error:
             raise _damaged(path, error) from error
+        image = _as_rgb(image, path)
     if box is not None:
         # Cut first: the filter must not reach over the edge of the crop.
         left, top = math.floor(box[0]), math.floor(box[1])
@@ -135,9 +139,55 @@ def _read(path: Path, size: tuple[int, int], box: Any) -> np.ndarray:
     return np.asarray(image)
 
 
+def _as_rgb(image: Any, path: Path) -> Any:
+    """An image of any mode as 8-bit RGB.
+
+    Transparency is left out, as Keras and TensorFlow do. Values of more than 16 bits
+    and floating-point values have no white that the file would tell, so they are
+    refused: Pillow would cut them off at 255 without a word.
+    """
+    from PIL import Image
+
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        # A PNG file has no more than 16 bits; older Pillow reads them as 32.
+        levels = np.asarray(image).astype(np.float64) / 257
+        grey = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if image.mode in ("I", "F"):
+        kind = "32-bit integers" if image.mode == "I" else "floating-point values"
+        raise ValueError(
+            f"Expected an image of 8 or 16 bits a channel. Received: {path} with "
+            f"{kind} (mode {image.mode!r} of Pillow). Scale its values to 0 to 255 and "
+            "save it again."
+        )
+    if image.mode == "LAB":
+        from PIL import ImageCms
+
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+    # Premultiplied colours are divided by their opacity on the way.
+    through = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)
+    try:
+        image = image if through is None else image.convert(through)
+        return image.convert(
+            "RGBA" if _is_transparent_palette(image) else "RGB"
+        ).convert("RGB")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "Expected an image that Pillow can convert to RGB. Received: "
+            f"{path} of the mode {image.mode!r} ({error}). Save it as RGB."
+        ) from error
+
+
+def _is_transparent_palette(image: Any) -> bool:
+    """Whether Pillow would warn that the palette has transparent colours."""
+    return image.mode == "P" and isinstance(image.info.get("transparency"), bytes)
+
+
 def _damaged(path: Path, error: Exception) -> ValueError:
+    reason = str(error) or type(error).__name__
     return ValueError(
-        f"{path} is damaged or not an image ({error}); fetch or extract it again"
+        f"{path} is damaged or not an image ({reason}); fetch or extract it again"
     )
 
 

@@ -6,13 +6,13 @@ import errno
 import json
 import os
 import platform
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
+import filelock
 import numpy as np
 
 SUFFIX = ".tmp"  # of a file that is being written
@@ -73,16 +73,14 @@ class _Writer:
         return self._file.write(data)
 
 
-class FolderLock:
-    """A lock beside a folder that its holder's death releases.
-
-    The operating system holds the lock for as long as the process lives, so a lock
-    file that a killed process left behind does not keep anybody out.
+@contextmanager
+def folder_lock(folder: Path, purpose: str) -> Iterator[None]:
+    """Lets one process at a time write a folder, until it has finished or was killed.
 
     Example:
 
     ```python
-    with FolderLock(Path("datasets/cub"), "prepare cub"):
+    with folder_lock(Path("datasets/cub"), "preparing cub"):
         ...  # writes datasets/cub
     ```
 
@@ -91,95 +89,39 @@ class FolderLock:
         purpose: what the holder does, for the message to others.
 
     Raises:
-        BlockingIOError: on entering, if another process holds the lock; the message
-            names it.
+        BlockingIOError: if another process holds the lock; the message names it.
     """
-
-    def __init__(self, folder: Path, purpose: str) -> None:
-        self.folder = folder
-        self.path = folder.with_name(f".{folder.name}.lock")
-        self.purpose = purpose
-        self._handle = -1
-
-    def __enter__(self) -> Self:
-        while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                if not _lock(handle):
-                    raise BlockingIOError(self._held())
-                if _is_file_at(handle, self.path):
-                    break
-            except BaseException:
-                os.close(handle)
-                raise
-            # The last holder removed the file while we waited for its lock.
-            os.close(handle)
-        self._handle = handle
-        os.ftruncate(handle, 0)
-        os.write(handle, json.dumps(self._holder()).encode())
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if sys.platform == "win32":  # where an open file cannot be removed
-            os.close(self._handle)
-            self.path.unlink(missing_ok=True)
-        else:
-            self.path.unlink(missing_ok=True)
-            os.close(self._handle)
-
-    def _holder(self) -> dict[str, str | int]:
-        return {
+    path = folder.with_name(f".{folder.name}.lock")
+    # Of a native lock, `filelock` does not tell who holds it.
+    note = folder.with_name(f".{folder.name}.lock.json")
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise BlockingIOError(
+            f"{folder} is being written by {_holder(note, path)}; wait for it or stop "
+            "it"
+        ) from error
+    try:
+        holder = {
             "process": os.getpid(),
             "computer": platform.node(),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-            "purpose": self.purpose,
+            "purpose": purpose,
         }
-
-    def _held(self) -> str:
-        try:
-            holder = json.loads(self.path.read_text(encoding="utf-8"))
-            who = (
-                f"process {holder['process']} on {holder['computer']} "
-                f"({holder['purpose']}, since {holder['since']})"
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            who = f"another process, which holds {self.path}"
-        return f"{self.folder} is being written by {who}; wait for it or stop it"
+        write_text_atomically(note, json.dumps(holder))
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
 
 
-def _is_file_at(handle: int, path: Path) -> bool:
+def _holder(note: Path, path: Path) -> str:
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    # Far behind the text, which others must be able to read.
-    _LOCKED_BYTE = 1 << 20
-
-    def _lock(handle: int) -> bool:
-        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        os.lseek(handle, 0, os.SEEK_SET)
-        return True
-
-else:
-    import fcntl
-
-    def _lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        holder = json.loads(note.read_text(encoding="utf-8"))
+        return (
+            f"process {holder['process']} on {holder['computer']} "
+            f"({holder['purpose']}, since {holder['since']})"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"another process, which holds {path}"

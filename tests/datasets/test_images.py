@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_interp.datasets._images import (
+    _as_rgb,
     clip_boxes,
     image_sizes,
     list_images,
@@ -25,6 +29,104 @@ def test_every_kind_of_pixels_becomes_rgb(tmp_path, write_image, mode):
     images = read_images([path], (10, 20))
     assert images.shape == (1, 10, 20, 3) and images.dtype == np.uint8
     assert images[0, 5, 5].min() > 180 and images[0, 1, 18].max() < 90
+
+
+def _saved(path: Path, image: Image.Image) -> Path:
+    image.save(path)
+    return path
+
+
+SIXTEEN = np.array([[0, 128, 129, 257], [25700, 32896, 65534, 65535]], np.uint16)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_are_brought_to_eight(tmp_path, suffix):
+    """Pillow itself cuts them off at 255: all but the darkest became white."""
+    path = _saved(tmp_path / f"a.{suffix}", Image.fromarray(SIXTEEN))
+    image = read_images([path], (2, 4))[0]
+    np.testing.assert_array_equal(image[..., 0], [[0, 0, 1, 1], [100, 128, 255, 255]])
+    assert (image[..., 0] == image[..., 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "rgb"),
+    [
+        ("YCbCr", (128, 128, 128), (128, 128, 128)),
+        ("HSV", (0, 255, 255), (255, 0, 0)),
+        ("PA", (0, 255), (0, 0, 0)),
+        ("La", (100, 255), (100, 100, 100)),
+        ("RGBa", (10, 20, 30, 255), (10, 20, 30)),
+        ("RGBX", (10, 20, 30, 0), (10, 20, 30)),
+        ("I;16B", 25700, (100, 100, 100)),
+    ],
+)
+def test_modes_that_few_formats_have(mode, color, rgb):
+    image = _as_rgb(Image.new(mode, (1, 1), color), Path("a"))
+    assert image.mode == "RGB" and image.getpixel((0, 0)) == rgb
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.full((2, 2), 70000, np.int32), "32-bit integers"),
+        (np.full((2, 2), 0.5, np.float32), "floating-point values"),
+    ],
+)
+def test_values_without_a_white_are_refused(tmp_path, values, words):
+    path = _saved(tmp_path / "deep.tif", Image.fromarray(values))
+    with pytest.raises(ValueError, match=f"Received: .*deep.tif with {words}"):
+        read_images([path], (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "rgb"),
+    [
+        ("LA", (200, 0), (200, 200, 200)),
+        ("RGBA", (10, 200, 30, 128), (10, 200, 30)),
+        ("CMYK", (0, 255, 255, 0), (255, 0, 0)),
+        ("LAB", (255, 128, 128), (255, 255, 255)),
+    ],
+)
+def test_colors_of_every_mode(tmp_path, mode, color, rgb):
+    suffix = "png" if mode in ("LA", "RGBA") else "tif"
+    path = _saved(tmp_path / f"a.{suffix}", Image.new(mode, (3, 2), color))
+    image = read_images([path], (2, 3))[0]
+    assert np.abs(image.astype(int) - rgb).max() <= 1
+
+
+def test_a_palette_with_transparent_colors(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putdata([0, 1])
+    image.save(tmp_path / "a.png", transparency=b"\x00\xff")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pixels = read_images([tmp_path / "a.png"], (1, 2))[0, 0]
+    assert pixels.tolist() == [[255, 0, 0], [0, 0, 255]]
+
+
+# A damaged header may name a size at which Pillow warns.
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("suffix", ["png", "bmp", "webp", "ppm"])
+def test_damage_of_every_kind_is_named(tmp_path, write_image, suffix):
+    """Two hundred flips and cuts: an image, or an error with the name of the file."""
+    good = write_image(tmp_path / f"good.{suffix}", 24, 24).read_bytes()
+    random, path = np.random.default_rng(0), tmp_path / f"bad.{suffix}"
+    refused = 0
+    for number in range(200):
+        data = bytearray(good)
+        if number % 4 == 0:
+            data = data[: random.integers(len(data))]
+        else:
+            data[random.integers(min(len(data), 80))] = random.integers(256)
+        path.write_bytes(data)
+        try:
+            image_sizes([path])
+            read_images([path], (4, 4))
+        except ValueError as error:
+            assert f"bad.{suffix}" in str(error)
+            refused += 1
+    assert refused > 40
 
 
 def test_crop_and_resize(tmp_path):

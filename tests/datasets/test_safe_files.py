@@ -14,7 +14,7 @@ import pytest
 
 from keras_interp.datasets import _safe_files
 from keras_interp.datasets._safe_files import (
-    FolderLock,
+    folder_lock,
     write_array_atomically,
     write_atomically,
     write_text_atomically,
@@ -70,8 +70,8 @@ def test_an_array_that_does_not_fit_is_an_error(tmp_path, length):
 HOLD = f"""
 import runpy, sys, time
 from pathlib import Path
-FolderLock = runpy.run_path({_safe_files.__file__!r})["FolderLock"]
-with FolderLock(Path(sys.argv[1]), "preparing cub"):
+folder_lock = runpy.run_path({_safe_files.__file__!r})["folder_lock"]
+with folder_lock(Path(sys.argv[1]), "preparing cub"):
     print("locked", flush=True)
     time.sleep(100)
 """
@@ -89,43 +89,46 @@ def holder(tmp_path):
 
 
 def test_lock_and_release(tmp_path):
-    with FolderLock(tmp_path / "cub", "a test") as lock:
-        holder = json.loads(lock.path.read_text())
+    with folder_lock(tmp_path / "cub", "a test"):
+        holder = json.loads((tmp_path / ".cub.lock.json").read_text())
         assert holder["process"] == os.getpid() and holder["purpose"] == "a test"
-    assert list(tmp_path.iterdir()) == []
+    # The empty file stays, so that those who wait lock the same one.
+    assert [path.name for path in tmp_path.iterdir()] == [".cub.lock"]
+    assert (tmp_path / ".cub.lock").read_bytes() == b""
 
 
 def test_another_process_is_named(tmp_path, holder):
     named = rf"cub is being written by process {holder.pid} on .*preparing cub, since"
     with (
         pytest.raises(BlockingIOError, match=named),
-        FolderLock(tmp_path / "cub", "a test"),
+        folder_lock(tmp_path / "cub", "a test"),
     ):
         pytest.fail("two processes hold the lock")
-    with FolderLock(tmp_path / "animal_part", "a test"):
+    with folder_lock(tmp_path / "animal_part", "a test"):
         pass
 
 
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    assert (tmp_path / ".cub.lock").exists()
-    with FolderLock(tmp_path / "cub", "a test") as lock:
-        assert json.loads(lock.path.read_text())["process"] == os.getpid()
-    assert not (tmp_path / ".cub.lock").exists()
+    assert (tmp_path / ".cub.lock.json").exists()
+    with folder_lock(tmp_path / "cub", "a test"):
+        holder = json.loads((tmp_path / ".cub.lock.json").read_text())
+        assert holder["process"] == os.getpid()
+    assert not (tmp_path / ".cub.lock.json").exists()
 
 
-def test_a_lock_file_without_sense(tmp_path, holder):
-    (tmp_path / ".cub.lock").write_bytes(b"\xff{")
+def test_a_damaged_note_of_the_holder(tmp_path, holder):
+    (tmp_path / ".cub.lock.json").write_bytes(b"\xff{")
     with (
         pytest.raises(BlockingIOError, match="another process, which holds"),
-        FolderLock(tmp_path / "cub", "a test"),
+        folder_lock(tmp_path / "cub", "a test"),
     ):
         pytest.fail("two processes hold the lock")
 
 
 def test_an_error_releases_the_lock(tmp_path):
-    with pytest.raises(ZeroDivisionError), FolderLock(tmp_path / "cub", "a test"):
+    with pytest.raises(ZeroDivisionError), folder_lock(tmp_path / "cub", "a test"):
         raise ZeroDivisionError
-    with FolderLock(tmp_path / "cub", "a test"):
+    with folder_lock(tmp_path / "cub", "a test"):
         pass

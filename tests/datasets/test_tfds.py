@@ -167,7 +167,7 @@ def test_a_recipe_that_uses_beam(recipes, tmp_path):
 
 
 def test_the_recipes_of_the_catalogue_are_there():
-    checkout = Path(__file__).resolve().parents[3] / "data_recipes"
+    checkout = Path(__file__).resolve().parents[2] / "data_recipes"
     wanted = {recipe for entry in catalogue().values() for recipe in entry.recipes}
     assert wanted <= set(recipe_names(checkout))
 

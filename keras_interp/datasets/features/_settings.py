@@ -76,7 +76,9 @@ def model_fingerprint(model: keras.Model) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(_architecture(model).encode())
     for weight in model.weights:
-        array = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+        # NumPy warns where it is given the variable itself.
+        value = keras.ops.convert_to_tensor(weight)
+        array = np.ascontiguousarray(keras.ops.convert_to_numpy(value))
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

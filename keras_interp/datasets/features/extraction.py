@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_interp.datasets._progress import announce
-from keras_interp.datasets._safe_files import SUFFIX, FolderLock
+from keras_interp.datasets._safe_files import SUFFIX, folder_lock
 from keras_interp.datasets.features._image_stream import (
     Identity,
     ImageBatch,
@@ -116,7 +116,7 @@ def extract_features(
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"out={str(out)!r} is a file; expected a folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FolderLock(folder, "extracting features"):
+    with folder_lock(folder, "extracting features"):
         run = _Extraction(network, folder, batch_size, preprocess, dtype)
         run.over(dataset, shard_size, resume)
     return load_features(folder)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_interp.datasets._progress import announce, bytes_bar
-from keras_interp.datasets._registry import prepared_folder
-from keras_interp.datasets._safe_files import FolderLock, write_text_atomically
+from keras_interp.datasets._registry import load, prepared_folder
+from keras_interp.datasets._safe_files import folder_lock, write_text_atomically
 from keras_interp.datasets.preparation._archives import (
     Archive,
     RecordedChecksums,
@@ -177,7 +177,7 @@ def prepare_entry(
     # A link in place of the folder is followed, so that the data stay on that disk.
     target = target.expanduser().resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FolderLock(target, f"preparing {entry.name}"):
+    with folder_lock(target, f"preparing {entry.name}"):
         clean_up(target)
         _check_target(entry, target)
         if folder is not None:
@@ -302,8 +302,6 @@ def _link_or_copy(source: str | Path, target: str | Path) -> None:
 
 def _check_contents(entry: DatasetEntry, folder: Path) -> None:
     """Lets the dataset's reader read a small share of everything."""
-    from keras_interp.datasets.registry import load
-
     announce(f"Checking {folder} with the reader of {entry.name}")
     try:
         dataset = load(entry.name, folder, **entry.check_options)

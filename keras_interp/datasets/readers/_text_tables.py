@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 
 _LARGEST = 10**9
+# Python itself takes "1_0" and digits of other scripts for numbers, too.
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_FINITE = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def whole_number(text: str) -> int:
     """A column of whole numbers; those that no dataset has are refused."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"expected a whole number, got {text!r}")
     value = int(text)
     if abs(value) > _LARGEST:
         raise ValueError(f"{text!r} is out of range")
@@ -22,18 +27,19 @@ def whole_number(text: str) -> int:
 
 def finite_number(text: str) -> float:
     """A column of finite numbers."""
+    if not _FINITE.fullmatch(text):
+        raise ValueError(f"expected a finite number, got {text!r}")
     value = float(text)
-    if not math.isfinite(value) or abs(value) > _LARGEST:
+    if abs(value) > _LARGEST:
         raise ValueError(f"{text!r} is out of range")
     return value
 
 
 def zero_or_one(text: str) -> int:
     """A column of flags."""
-    value = int(text)
-    if value not in (0, 1):
+    if text not in ("0", "1"):
         raise ValueError(f"expected 0 or 1, got {text!r}")
-    return value
+    return int(text)
 
 
 def read_text(path: Path, origin: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_interp.datasets.readers._matlab import load_matlab
+
 
 @dataclasses.dataclass(frozen=True)
 class PartTruth:
@@ -56,7 +58,6 @@ def _read(
     from_version_5: Callable[[Any], Any],
 ) -> Any:
     import h5py
-    import scipy.io
 
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; it comes from {origin}")
@@ -65,7 +66,7 @@ def _read(
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
                 return from_hdf5(file)
-        return from_version_5(scipy.io.loadmat(str(path)))
+        return from_version_5(load_matlab(path))
     except Exception as error:
         # Both libraries raise a dozen kinds of errors on damaged files.
         raise ValueError(

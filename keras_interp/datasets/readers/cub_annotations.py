@@ -33,7 +33,7 @@ class CubAttributes:
 
     `present` bool `(N, A)` says whether the bird has the attribute, in the opinion of
     one worker; `certainties` uint8 `(N, A)` is 1 (the part is not visible), 2
-    (guessing), 3 (probably) or 4 (definitely), and 0 where no answer is listed.
+    (guessing), 3 (probably) or 4 (definitely), or 0 for no answer.
     `names` are such as `"has_bill_shape::curved_(up_or_down)"`.
     """
 
@@ -80,7 +80,10 @@ def read_cub_attributes(
         raise ValueError(f"{path}: the third column, is present, must be 0 or 1")
     if columns[:, 3].min(initial=0) < 0 or columns[:, 3].max(initial=0) > 4:
         raise ValueError(f"{path}: the fourth column, certainty, must be 0 to 4")
-    present = np.zeros((len(image_ids), len(names)), bool)
+    listed = np.zeros((len(image_ids), len(names)), bool)
+    listed[rows[known], attributes[known]] = True
+    _check_complete(path, listed, image_ids, list(names), "attribute")
+    present = np.zeros(listed.shape, bool)
     certainties = np.zeros(present.shape, np.uint8)
     places_of = rows[known], attributes[known]
     present[places_of] = columns[known, 2] == 1
@@ -95,6 +98,33 @@ def _positions(keys: np.ndarray, wanted: list[int]) -> tuple[np.ndarray, np.ndar
     rank = np.searchsorted(values[order], keys).clip(max=len(values) - 1)
     positions = order[rank]
     return positions, values[positions] == keys
+
+
+def _check_complete(
+    path: Path,
+    listed: np.ndarray,
+    image_ids: Sequence[int],
+    ids: Sequence[int],
+    what: str,
+) -> None:
+    """Refuses a file that was cut off: a part that nobody saw has its line, too.
+
+    Args:
+        path: the file.
+        listed: bool `(images, parts)`, which pairs have a line.
+        image_ids: the ids of the images.
+        ids: the ids of the parts or attributes.
+        what: the word for one of them.
+    """
+    if listed.all():
+        return
+    row, column = np.argwhere(~listed)[0]
+    raise ValueError(
+        f"Expected a line for every image and {what} in {path}. Received: "
+        f"{listed.sum():,} of {listed.size:,}, the first one missing is that of image "
+        f"{image_ids[row]} and {what} {ids[column]}. The file is cut off or of another "
+        f"version; extract {ORIGIN} again."
+    )
 
 
 def _read_columns(path: Path, origin: str) -> np.ndarray:
@@ -127,7 +157,7 @@ def _check_lines(path: Path, origin: str) -> None:
             )
         try:
             for field in fields[:4]:
-                int(field)
+                whole_number(field)
         except ValueError as error:
             raise ValueError(f"{path}, line {row}: {error}") from error
 
@@ -266,6 +296,9 @@ def _read_landmarks(
         )
     rows = [image_row[key] for key in columns[0]]
     parts = [part_row[key] for key in columns[1]]
+    listed = np.zeros((len(image_ids), len(part_ids)), bool)
+    listed[rows, parts] = True
+    _check_complete(path, listed, image_ids, part_ids, "part")
     visible = np.array(columns[4], bool).reshape(-1, 1)
     points = np.array(columns[2:4], np.float64).T.reshape(-1, 2)
     landmarks = np.full((len(image_ids), len(part_ids), 2), np.nan)

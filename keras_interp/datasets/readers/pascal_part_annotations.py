@@ -16,6 +16,7 @@ from keras_interp.datasets._images import (
     resize_patches,
     same_image_groups,
 )
+from keras_interp.datasets.readers._matlab import load_matlab
 from keras_interp.datasets.readers._pascal_part_names import (
     CLASS_ALIASES,
     MERGED_PARTS,
@@ -120,10 +121,15 @@ def read_pascal_image(path: Path) -> PascalImage:
 # Objects of one image are read one after another; a file that changed is read anew.
 @functools.lru_cache(maxsize=8)
 def _read(path: Path, modified: int, length: int) -> PascalImage:
-    import scipy.io
+    import h5py
 
+    if h5py.is_hdf5(path):
+        raise ValueError(
+            f"{path} is of MATLAB v7.3; the published files are v5, get them again "
+            f"from {ORIGIN}"
+        )
     try:
-        content = scipy.io.loadmat(str(path), variable_names=["anno"])
+        content = load_matlab(path, ["anno"])
         annotation = content["anno"].flat[0]
         objects = [_object(node) for node in annotation["objects"].flat]
         shapes = {node["mask"].shape for node in annotation["objects"].flat}
@@ -131,11 +137,6 @@ def _read(path: Path, modified: int, length: int) -> PascalImage:
             raise ValueError(f"the masks have different sizes {sorted(shapes)}")
         height, width = shapes.pop() if shapes else (0, 0)
         name = str(annotation["imname"].item())
-    except NotImplementedError as error:
-        raise ValueError(
-            f"{path} is of MATLAB v7.3; the published files are v5, get them again "
-            f"from {ORIGIN}"
-        ) from error
     except Exception as error:
         # The library raises a dozen kinds of errors on damaged files.
         raise ValueError(

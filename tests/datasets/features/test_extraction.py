@@ -237,7 +237,7 @@ class TestBadInput:
             ([np.zeros(3)], r"float64 of shape \(3,\) after 0 images"),
             ([np.zeros((2, 8, 8, 3)), "x"], "after 2 images"),
             ([{"pictures": 1}], r"the key \"image\" or \"images\", got \['pictures'\]"),
-            ([{"images": np.zeros((2, 8, 8, 3)), "ids": ["a"]}], "1 ids for 2 pict"),
+            ([{"images": np.zeros((2, 8, 8, 3)), "ids": ["a"]}], "1 ids for 2 imag"),
             ([{"image": np.zeros((8, 8, 3)), "id": 1.5}], "string or an integer"),
             (
                 [np.zeros((8, 8, 3)), np.zeros((8, 9, 3))],
@@ -440,7 +440,7 @@ def test_killed_in_the_middle(tmp_path):
     finished = state(out)
     records = [name for name in finished if name.endswith(".json")]
     assert 4 <= len(records) <= 9
-    assert (tmp_path / ".features.lock").exists()
+    assert (tmp_path / ".features.lock.json").exists()
     log.unlink()
 
     again = run_killed(out, log, 0)
@@ -487,7 +487,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
     assert "OSError: [Errno " in done.stderr
     assert f"while {out / 'features-00000.npy'} was written" in done.stderr
     assert sorted(path.name for path in out.iterdir()) == ["manifest.json"]
-    assert not (tmp_path / ".features.lock").exists()
+    assert not (tmp_path / ".features.lock.json").exists()
 
 
 @pytest.mark.backends

@@ -21,6 +21,7 @@ LABELS = """12 1 1 4 2.5
 12 2 0 3 1.0
 10 1 0 1 7.25
 99 1 1 4 1.0
+11 1 0 1 1.0
 11 2 1 2 1.0
 10 2 1 3 0 1.509 4
 """
@@ -42,7 +43,7 @@ def test_attributes_and_certainties(with_attributes):
     ]
     # Rows in the order of images.txt: 10, 11, 12.
     assert attributes.present.tolist() == [[False, True], [False, True], [True, False]]
-    assert attributes.certainties.tolist() == [[1, 3], [0, 2], [4, 3]]
+    assert attributes.certainties.tolist() == [[1, 3], [1, 2], [4, 3]]
     assert attributes.certainties.dtype == np.uint8
 
 
@@ -70,7 +71,7 @@ def test_names_that_are_missing(with_attributes):
     ("old", "new", "message"),
     [
         (b"12 2 0 3 1.0", b"12 2 0", "line 2: expected 4 columns .*certainty.*got 3"),
-        (b"10 1 0", b"10 one 0", "line 3: invalid literal"),
+        (b"10 1 0", b"10 one 0", "line 3: expected a whole number"),
         (b"10 1 0", b"10 \xff 0", "line 3: not UTF-8"),
         (b"10 1 0", b"10 5 0", "attribute id 5 is not in attributes.txt"),
         (b"10 1 0", b"10 1 2", "the third column, is present, must be 0 or 1"),
@@ -86,10 +87,26 @@ def test_damaged_lines_are_named(with_attributes, old, new, message):
         read_cub_annotations(with_attributes, attributes=True)
 
 
-def test_an_empty_file_says_nothing_about_any_image(with_attributes):
-    (with_attributes / "attributes" / "image_attribute_labels.txt").write_text("")
-    attributes = read_cub_annotations(with_attributes, attributes=True).attributes
-    assert not attributes.certainties.any()
+@pytest.mark.parametrize("lines", [0, 1, 5])
+def test_a_file_of_attributes_that_was_cut_off_is_named(with_attributes, lines):
+    path = with_attributes / "attributes" / "image_attribute_labels.txt"
+    path.write_text("".join(LABELS.splitlines(keepends=True)[:lines]))
+    with pytest.raises(
+        ValueError,
+        match=r"every image and attribute in .*labels.txt. Received: \d of 6, .*cut",
+    ):
+        read_cub_annotations(with_attributes, attributes=True)
+
+
+@pytest.mark.parametrize("lines", [0, 1, 5])
+def test_a_file_of_parts_that_was_cut_off_is_named(cub_root, lines):
+    path = cub_root / "parts" / "part_locs.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:lines]))
+    first = ["image 10 and part 1", "image 10 and part 2", "image 12 and part 2"]
+    with pytest.raises(ValueError, match="part_locs.txt") as caught:
+        read_cub_annotations(cub_root)
+    assert f"Received: {lines} of 6" in str(caught.value)
+    assert first[{0: 0, 1: 1, 5: 2}[lines]] in str(caught.value)
 
 
 IDS = ["001.Gull/a", "001.Gull/b", "003.Wren/c"]

@@ -37,8 +37,8 @@ def test_an_empty_file_has_empty_columns(tmp_path):
     ("content", "message"),
     [
         (b"1 2.0\n\n3\n", "line 3: expected 2 columns, got 1: '3'"),
-        (b"1 2.0\nx 3.0\n", "line 2: invalid literal"),
-        (b"1 2.0 9\n", "line 1: could not convert"),
+        (b"1 2.0\nx 3.0\n", "line 2: expected a whole number, got 'x'"),
+        (b"1 2.0 9\n", "line 1: expected a finite number, got '2.0 9'"),
         (b"1 2.0\n2 \xff\xfe\n", "line 2: not UTF-8 text"),
     ],
 )
@@ -46,7 +46,7 @@ def test_the_wrong_line_is_named(tmp_path, content, message):
     path = tmp_path / "table.txt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=re.escape(str(path)) + ", " + message):
-        read_table(path, (int, float), "the archive")
+        read_table(path, (whole_number, finite_number), "the archive")
 
 
 def test_a_missing_file_says_where_it_comes_from(tmp_path):
@@ -61,6 +61,13 @@ def test_a_missing_file_says_where_it_comes_from(tmp_path):
     [
         (whole_number, "9" * 400),
         (whole_number, "1.5"),
+        # Python's own `int` and `float` take these.
+        (whole_number, "1_0"),
+        (whole_number, "\u0663"),
+        (finite_number, "1_0.5"),
+        (finite_number, "infinity"),
+        (zero_or_one, "0_1"),
+        (zero_or_one, "01"),
         (finite_number, "nan"),
         (finite_number, "-inf"),
         (finite_number, "1e300"),
@@ -70,9 +77,18 @@ def test_a_missing_file_says_where_it_comes_from(tmp_path):
 )
 def test_values_that_no_dataset_has(parse, text):
     with pytest.raises(
-        ValueError, match="out of range|invalid literal|expected 0 or 1"
+        ValueError,
+        match="out of range|expected a (whole|finite) number|expected 0 or 1",
     ):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("-3", -3), ("+7", 7), ("2.", 2), (".5", 0.5), ("1e2", 100)]
+)
+def test_values_as_they_are_published(text, value):
+    parse = whole_number if text.strip("+-").isdigit() else finite_number
+    assert parse(text) == value
 
 
 def test_names_by_id(tmp_path):
