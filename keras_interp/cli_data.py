@@ -19,6 +19,7 @@ def list_datasets() -> None:
 
     from keras_interp.datasets import catalogue
     from keras_interp.datasets._progress import announce
+    from keras_interp.datasets.preparation._weights import WEIGHTS, find_weights
     from keras_interp.datasets.preparation.entries import (
         dataset_table,
         whereabouts,
@@ -28,11 +29,21 @@ def list_datasets() -> None:
     # Not in the table, which would break paths and commands into pieces.
     for entry in catalogue().values():
         announce(f"{entry.name}: {whereabouts(entry)}")
+    for weights in WEIGHTS.values():
+        path = find_weights(weights)
+        place = f"run keras-interp data prepare {weights.name}"
+        place = place if path is None else f"found in {path.parent}"
+        announce(
+            f"{weights.name}: weights ({weights.holds}; {weights.licence}); {place}"
+        )
 
 
 @data_app.command("prepare")
 def prepare_dataset(
-    name: Annotated[str, typer.Argument(help="A name of `keras-interp data list`.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A name that `keras-interp data list` prints."),
+    ],
     root: Annotated[
         Path | None,
         typer.Option(help="The dataset extracted already, which must stay there."),

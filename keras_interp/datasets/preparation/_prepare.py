@@ -22,6 +22,7 @@ from keras_interp.datasets.preparation._archives import (
     gather_archives,
 )
 from keras_interp.datasets.preparation._extraction import extract
+from keras_interp.datasets.preparation._weights import WEIGHTS, prepare_weights
 from keras_interp.datasets.preparation.entries import DatasetEntry, find_entry
 
 _AT_FDCWD = -100
@@ -124,18 +125,22 @@ def prepare(
     ```python
     ki.datasets.prepare("cub", archives=["Downloads/CUB_200_2011.tgz"])
     birds = ki.datasets.load("cub", split="test", size=128)
+    ki.datasets.prepare("squeezenet")  # weights that `reproduce` starts from
     ```
 
     Args:
-        name: a name of `catalogue()`.
+        name: a name of `catalogue()`, or `"squeezenet"` or `"mobilenet"` for the
+            weights of these networks on ImageNet: SqueezeNet v1.0 from the compressed
+            file of its authors, MobileNet v1 with a quarter of the width from Keras.
         root: a folder with the dataset already extracted. It stays where it is, and
             the prepared folder links to what is in it, so do not delete it.
         archives: archives that were downloaded by hand, under any name.
         out: the folder to write. Default: `$KERAS_INTERP_HOME/<name>`, or
-            `~/.keras_interp/datasets/<name>`.
+            `~/.keras_interp/datasets/<name>`; for weights, `weights` in place of
+            `<name>`.
 
     Returns:
-        The prepared folder.
+        The prepared folder, or the file of the weights.
 
     Raises:
         ValueError: if the name is unknown, an archive is not the published one or not
@@ -146,6 +151,15 @@ def prepare(
         ConnectionError: if a download fails.
         OSError: if the disk is full.
     """
+    if name in WEIGHTS:
+        if root is not None:
+            raise ValueError(
+                f"Expected no root for the weights of {name}. Received: "
+                f"root={str(root)!r}. Pass a downloaded file as an archive."
+            )
+        handed_over = [Path(archive).expanduser() for archive in archives]
+        folder = None if out is None else Path(out)
+        return prepare_weights(WEIGHTS[name], folder, handed_over)
     target = Path(out) if out is not None else prepared_folder(name)
     return prepare_entry(find_entry(name), target, root=root, archives=archives)
 

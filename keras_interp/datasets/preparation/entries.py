@@ -246,7 +246,10 @@ def find_entry(name: str) -> DatasetEntry:
                 f". {name!r} is a recipe for TensorFlow Datasets: prepare "
                 f"{entry.name!r}, or add --tfds"
             )
-    raise ValueError(f"unknown dataset {name!r}; known: {', '.join(known)}{hint}")
+    raise ValueError(
+        f"unknown dataset {name!r}; known: {', '.join(known)}, and the weights "
+        f"squeezenet and mobilenet{hint}"
+    )
 
 
 if TYPE_CHECKING:
