@@ -5,10 +5,6 @@ from __future__ import annotations
 import tensorflow_datasets as tfds
 
 from keras_interp.datasets.preparation.entries import find_entry
-from keras_interp.datasets.readers._pascal_part_names import (
-    MERGED_LANDMARKS,
-    MERGED_NAMES,
-)
 from keras_interp.datasets.readers.annotated_images import AnnotatedImages
 from keras_interp.datasets.readers.pascal_part import open_pascal_part
 from keras_interp.datasets.tfds_builder import PartsBuilder, PartsConfig
@@ -44,13 +40,11 @@ class Builder(PartsBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         options = self.builder_config.options
-        merged = options.get("parts", "merged") == "merged"
-        # How many the original parts are depends on the categories that are there.
-        masks = len(MERGED_NAMES) if merged else None
+        # How many parts there are depends on the categories that are there.
         return self._parts_info(
-            len(MERGED_LANDMARKS) if merged else None,
+            None,
             homepage=find_entry("pascal_part").homepage,
-            num_part_masks=masks if options.get("part_masks", True) else 0,
+            num_part_masks=None if options.get("part_masks", True) else 0,
             groups=True,
         )
 

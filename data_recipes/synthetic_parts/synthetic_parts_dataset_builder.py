@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow_datasets as tfds
 
-from keras_interp.datasets.synthetic._animal_body import PARTS
+from keras_interp.datasets.synthetic._animal_body import CATEGORIES, parts_of
 from keras_interp.datasets.synthetic.animals import open_synthetic_parts
 from keras_interp.datasets.synthetic.drawn_images import DrawnImages
 from keras_interp.datasets.tfds_builder import DrawnConfig, PartsBuilder
@@ -21,10 +21,10 @@ class Builder(PartsBuilder):
     ]
 
     def _info(self) -> tfds.core.DatasetInfo:
-        masks = self.builder_config.options.get("part_masks", True)
-        return self._parts_info(
-            len(PARTS), num_part_masks=len(PARTS) if masks else 0, numbered=True
-        )
+        options = self.builder_config.options
+        count = len(parts_of(options.get("categories") or CATEGORIES))
+        masks = count if options.get("part_masks", True) else 0
+        return self._parts_info(count, num_part_masks=masks, numbered=True)
 
     def _open(self, dl_manager: tfds.download.DownloadManager) -> DrawnImages:
         return open_synthetic_parts(**self.builder_config.arguments())

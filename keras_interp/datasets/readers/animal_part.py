@@ -25,6 +25,7 @@ from keras_interp.datasets.readers._splits import (
 from keras_interp.datasets.readers.animal_part_annotations import (
     CATEGORIES,
     IMAGES_ORIGIN,
+    NO_LEGS,
     ORIGIN,
     read_animal_annotations,
 )
@@ -114,7 +115,8 @@ def load_animal_part(
             the split, where one is given).
 
     Returns:
-        A `PartsDataset`; `groups` are equal for crops of one photograph.
+        A `PartsDataset` with the landmarks `"head"` and `"front_legs"`, of goldfish
+        alone `"head"`; `groups` are equal for crops of one photograph.
 
     Raises:
         FileNotFoundError: if an annotation file or folder is missing.
@@ -313,13 +315,15 @@ def _annotated(
         name: objects[name]
         for name in ("paths", "ids", "labels", "groups", "split", "boxes")
     }
+    # Goldfish have no legs.
+    names = LANDMARKS if class_names != [NO_LEGS] else LANDMARKS[:1]
     if part_masks:
-        masks = [PartRectangles(parts) for parts in rectangles]
-        per_image |= {"part_names": LANDMARKS, "masks": object_array(masks)}
+        masks = [PartRectangles(parts) for parts in rectangles[:, : len(names)]]
+        per_image |= {"part_names": names, "masks": object_array(masks)}
     return AnnotatedImages(
         class_names=class_names,
-        landmark_names=LANDMARKS,
-        landmarks=centers,
+        landmark_names=names,
+        landmarks=centers[:, : len(names)],
         source=root / "annotations",
         **per_image,
     )

@@ -183,7 +183,7 @@ CATEGORIES = {
     "giant_panda": "n02510455",
 }
 _FRAME = 224  # part boxes are drawn in crops of this height and width
-_NO_LEGS = "n01443537"  # goldfish
+NO_LEGS = "goldfish"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -227,7 +227,7 @@ def read_animal_annotations(root: Path | str, wnid: str) -> AnimalAnnotations:
     folder = root / "annotations" / wnid
     head = read_part_truth(folder / "truth_part01.mat", TRUTH_ORIGIN)
     parts = [head]
-    if wnid != _NO_LEGS:
+    if wnid != CATEGORIES[NO_LEGS]:
         parts.append(read_part_truth(folder / "truth_part02.mat", TRUTH_ORIGIN))
     else:
         parts.append(_absent(head))

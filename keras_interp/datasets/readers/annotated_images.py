@@ -17,35 +17,23 @@ range(len(images))`, in any order and in as many processes as it likes (an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import check_positions, check_size
+from keras_interp.datasets._field_checks import check_size
 from keras_interp.datasets._images import (
     clip_boxes,
     image_sizes,
     in_threads,
     read_images,
 )
-from keras_interp.datasets.mirror_images import add_mirror_images
-from keras_interp.datasets.parts_dataset import PartsDataset
+from keras_interp.datasets.parts_stream import PartsStream
 
 DEFAULT_SIZE = (224, 224)
 _BLOCKS = 8  # of images whose masks are drawn by one thread
-_PER_IMAGE = (
-    "paths",
-    "ids",
-    "labels",
-    "groups",
-    "split",
-    "boxes",
-    "landmarks",
-    "captions",
-    "masks",
-)
 
 
 class PartMasks(Protocol):
@@ -60,7 +48,7 @@ class PartMasks(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class AnnotatedImages:
+class AnnotatedImages(PartsStream):
     """Image files with their annotations, opened only when an example is made.
 
     Example:
@@ -108,42 +96,17 @@ class AnnotatedImages:
     part_names: list[str] | None = None
     masks: np.ndarray | None = None
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __repr__(self) -> str:
-        return (
-            f"AnnotatedImages({len(self)} images, {len(self.class_names)} classes, "
-            f"{len(self.landmark_names)} landmarks, {self.source})"
-        )
-
-    def take(self, index: Any) -> AnnotatedImages:
-        """The rows of a bool mask, a slice or integer positions, in that order."""
-        rows = check_positions(index, len(self))
-        taken = {
-            field: getattr(self, field)[rows]
-            for field in _PER_IMAGE
-            if getattr(self, field) is not None
-        }
-        return dataclasses.replace(self, **taken)
-
-    def example(self, row: int, size: Any = None) -> dict[str, Any]:
-        """The fields of one image, without the axis N.
-
-        Args:
-            row: 0 to `len(self) - 1`.
-            size: (height, width) in pixels. Default: that of the shown pixels as they
-                are stored.
-        """
-        return {name: values[0] for name, values in self.fields([row], size).items()}
-
-    def chunks(self, size: Any = None, length: int = 256) -> Iterator[dict[str, Any]]:
-        """Yields the fields of so many images at a time, in order."""
-        if length < 1:
-            raise ValueError(f"length must be >= 1, got {length}")
-        size = self.common_size() if size is None else size
-        for start in range(0, len(self), length):
-            yield self.fields(slice(start, start + length), size)
+    _PER_IMAGE = (
+        "paths",
+        "ids",
+        "labels",
+        "groups",
+        "split",
+        "boxes",
+        "landmarks",
+        "captions",
+        "masks",
+    )
 
     def fields(self, index: Any, size: Any = None) -> dict[str, Any]:
         """Reads some images and brings their annotations into the same frame.
@@ -191,28 +154,8 @@ class AnnotatedImages:
         frames, _ = self._frames()
         return _size_of(frames) if len(self) and _are_alike(frames) else DEFAULT_SIZE
 
-    def load(self, size: Any = None, mirror: bool = False) -> PartsDataset:
-        """Reads all the images into memory.
-
-        Args:
-            size: (height, width) in pixels or one number for both. Default:
-                `common_size()`.
-            mirror: whether to append the mirror images, see `add_mirror_images`.
-
-        Returns:
-            A `PartsDataset`.
-
-        Raises:
-            ValueError: if a file is damaged; the message names it.
-        """
-        size = self.common_size() if size is None else check_size(size)
-        dataset = PartsDataset(
-            class_names=self.class_names,
-            landmark_names=self.landmark_names,
-            part_names=None if self.masks is None else self.part_names,
-            **self.fields(slice(None), size),
-        )
-        return add_mirror_images(dataset) if mirror else dataset
+    def _origin(self) -> str:
+        return str(self.source)
 
     def _frames(self) -> tuple[np.ndarray, np.ndarray]:
         """What is shown of each image, and the boxes cut off at its edges."""

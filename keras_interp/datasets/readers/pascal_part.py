@@ -60,7 +60,7 @@ def load_pascal_part(
     without the tail of `cow`, `horse` and `sheep`. The landmarks are the centres of
     head, neck and torso, which the papers measure location instability by, and then
     those of the other merged parts; the torso of the landmark is that without neck and
-    wings.
+    wings. Parts and landmarks that none of the categories has are left out.
 
     With `parts="original"` they are those of the files, under names in words such as
     `"left_front_paw"`. Parts that have numbers (`wheel_1`, `wheel_2`) share a mask, and
@@ -247,7 +247,11 @@ def _images(
 ) -> AnnotatedImages:
     if parts == "merged":
         tables = {name: MERGED_PARTS[name] for name in class_names}
-        landmark_names, part_names = MERGED_LANDMARKS, MERGED_NAMES
+        occurring = {part for table in tables.values() for part in table}
+        part_names = [name for name in MERGED_NAMES if name in occurring]
+        landmark_names = [
+            name for name in MERGED_LANDMARKS if name in occurring | {"neck"}
+        ]
     else:
         tables = {name: named_parts(name) for name in class_names}
         part_names = list(dict.fromkeys(part for t in tables.values() for part in t))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -153,6 +153,23 @@ ANIMALS = {
 }
 # fmt: on
 CATEGORIES = list(ANIMALS)
+# What is never seen of an animal: it has none, or the rest hides it (a bird's neck can
+# be seen in one image of a thousand).
+_UNSEEN = {
+    "bird": ("neck", "front_legs", "ears", "horns", "trunk"),
+    "cat": ("beak", "horns", "trunk"),
+    "cow": ("beak", "trunk"),
+    "elephant": ("beak", "horns"),
+    "horse": ("beak", "horns", "trunk"),
+    "rabbit": ("beak", "horns", "trunk"),
+}
+
+
+def parts_of(categories: Sequence[str]) -> list[str]:
+    """The parts that occur in images of some animals, in the order of `PARTS`."""
+    return [
+        part for part in PARTS if any(part not in _UNSEEN[name] for name in categories)
+    ]
 
 
 def table(field: str) -> np.ndarray:

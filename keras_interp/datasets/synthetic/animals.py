@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_interp.datasets._field_checks import BACKGROUND, check_size
 from keras_interp.datasets.parts_dataset import PartsDataset
-from keras_interp.datasets.synthetic._animal_body import CATEGORIES, PARTS
+from keras_interp.datasets.synthetic._animal_body import CATEGORIES, PARTS, parts_of
 from keras_interp.datasets.synthetic._animal_scene import Drawing, draw, make_scene
 from keras_interp.datasets.synthetic._drawing import TEXTURES, ImageRandom
 from keras_interp.datasets.synthetic.drawn_images import DrawnImages
@@ -50,7 +50,7 @@ def synthetic_parts(
     >>> dataset.class_names
     ['cat', 'bird', 'background']
     >>> dataset.landmarks.shape
-    (100, 10, 2)
+    (100, 8, 2)
 
     Args:
         num_images: how many images.
@@ -60,7 +60,7 @@ def synthetic_parts(
             there is no such class.
         test_fraction: share of each class in the split `"test"`, 0 to 1.
         difficulty: 0 (no loose parts, nothing hidden, strong contrast) to 1.
-        part_masks: whether to give `part_masks`, ten bool images for each image.
+        part_masks: whether to give `part_masks`, a bool image for each landmark.
         texture_masks: whether to give `texture_masks`: where the stripes (`"striped"`)
             and the mottles (`"mottled"`) that were drawn have a standard deviation of
             at least 0.03 of white, and where both stay below 0.01 (`"plain"`, under
@@ -68,16 +68,17 @@ def synthetic_parts(
         seed: any integer; another seed gives other images.
 
     Returns:
-        A `PartsDataset` with the landmarks `"head"`, `"neck"`, `"torso"`,
+        A `PartsDataset` with those of the landmarks `"head"`, `"neck"`, `"torso"`,
         `"front_legs"`, `"back_legs"`, `"tail"`, `"ears"`, `"beak"`, `"horns"` and
-        `"trunk"`: the centroid of what is seen of the part, NaN where the animal has
-        no such part or less than two fifths of it are seen. A bird stands on its back
-        legs. Boxes surround the whole animal, hidden parts included.
+        `"trunk"` that occur in its categories: birds have a head, torso, back legs,
+        tail and beak. A landmark is the centroid of what is seen of the part, NaN where
+        the animal has no such part or less than two fifths of it are seen. Boxes
+        surround the whole animal, hidden parts included.
 
     Raises:
         ValueError: if an argument is outside its range or a category is unknown.
     """
-    images = open_synthetic_parts(
+    return open_synthetic_parts(
         num_images,
         image_size,
         categories=categories,
@@ -87,14 +88,7 @@ def synthetic_parts(
         part_masks=part_masks,
         texture_masks=texture_masks,
         seed=seed,
-    )
-    return PartsDataset(
-        class_names=images.class_names,
-        landmark_names=images.landmark_names,
-        part_names=images.part_names,
-        texture_names=TEXTURES if texture_masks else None,
-        **images.fields(slice(None)),
-    )
+    ).load()
 
 
 def open_synthetic_parts(
@@ -109,10 +103,32 @@ def open_synthetic_parts(
     texture_masks: bool = False,
     seed: int = 0,
 ) -> DrawnImages:
-    """The images of `synthetic_parts`, none of them drawn yet.
+    """Opens `synthetic_parts` for drawing its images a piece at a time.
+
+    Example:
+
+    >>> from keras_interp.datasets import open_synthetic_parts
+    >>> images = open_synthetic_parts(1_000_000)
+    >>> next(images.chunks(length=8))["images"].shape
+    (8, 64, 64, 3)
 
     Args:
-        num_images: as all the others, an argument of `synthetic_parts`.
+        num_images: how many images.
+        image_size: height and width in pixels, or a (height, width) pair; 16 or more.
+        categories: those wanted, in the order of their labels. Default: all six.
+        negatives: share of the images of the class `"background"`, 0 to 1. With 0
+            there is no such class.
+        test_fraction: share of each class in the split `"test"`, 0 to 1.
+        difficulty: 0 (no loose parts, nothing hidden, strong contrast) to 1.
+        part_masks: whether to give `part_masks`, a bool image for each landmark.
+        texture_masks: whether to give `texture_masks`: where the stripes (`"striped"`)
+            and the mottles (`"mottled"`) that were drawn have a standard deviation of
+            at least 0.03 of white, and where both stay below 0.01 (`"plain"`, under
+            which clouds and grain may lie). The images are the same with and without.
+        seed: any integer; another seed gives other images.
+
+    Returns:
+        A `DrawnImages`: the same images as those of `synthetic_parts`.
 
     Raises:
         ValueError: if an argument is outside its range or a category is unknown.
@@ -121,11 +137,14 @@ def open_synthetic_parts(
     names = list(CATEGORIES) if categories is None else list(categories)
     _check_arguments(num_images, size, names, negatives, test_fraction, difficulty)
     labels, in_class = _labels(num_images, len(names), negatives)
+    # The slack keeps 3 * (1 / 3) from falling below 1.
     steps = np.floor(np.stack([in_class + 1, in_class]) * test_fraction + 1e-9)
+    parts = parts_of(names)
     return DrawnImages(
         class_names=names + [BACKGROUND] * (negatives > 0),
-        landmark_names=PARTS,
-        part_names=PARTS if part_masks else None,
+        landmark_names=parts,
+        part_names=parts if part_masks else None,
+        texture_names=TEXTURES if texture_masks else None,
         ids=np.arange(num_images),
         labels=labels,
         split=np.where(steps[0] > steps[1], "test", "train"),
@@ -133,6 +152,7 @@ def open_synthetic_parts(
         draw=functools.partial(
             _fields,
             anatomies=np.array([CATEGORIES.index(name) for name in names] + [-1]),
+            columns=np.array([PARTS.index(part) for part in parts]),
             difficulty=difficulty,
             seed=seed,
             part_masks=part_masks,
@@ -186,6 +206,7 @@ def _fields(
     size: tuple[int, int],
     *,
     anatomies: np.ndarray,
+    columns: np.ndarray,
     part_masks: bool,
     texture_masks: bool,
     **scene: Any,
@@ -200,11 +221,15 @@ def _fields(
         **scene,
     )
     wanted = {"part_masks": part_masks, "texture_masks": texture_masks}
-    return {
+    fields = {
         field.name: getattr(drawing, field.name)
         for field in dataclasses.fields(drawing)
         if wanted.get(field.name, True)
     }
+    if len(columns) < len(PARTS):
+        for name in {"landmarks", "part_masks"} & fields.keys():
+            fields[name] = fields[name][:, columns]
+    return fields
 
 
 def _draw_all(

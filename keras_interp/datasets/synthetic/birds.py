@@ -93,7 +93,7 @@ def synthetic_birds(
     Raises:
         ValueError: if an argument is outside its range or a species is unknown.
     """
-    images = open_synthetic_birds(
+    return open_synthetic_birds(
         num_images,
         image_size,
         categories=categories,
@@ -103,14 +103,7 @@ def synthetic_birds(
         texture_masks=texture_masks,
         captions=captions,
         seed=seed,
-    )
-    return PartsDataset(
-        class_names=images.class_names,
-        landmark_names=images.landmark_names,
-        part_names=images.part_names,
-        texture_names=list(PATTERNS[1:]) if texture_masks else None,
-        **images.fields(slice(None)),
-    )
+    ).load()
 
 
 def open_synthetic_birds(
@@ -125,10 +118,31 @@ def open_synthetic_birds(
     captions: bool = True,
     seed: int = 0,
 ) -> DrawnImages:
-    """The images of `synthetic_birds`, none of them drawn yet.
+    """Opens `synthetic_birds` for drawing its images a piece at a time.
+
+    Example:
+
+    >>> from keras_interp.datasets import open_synthetic_birds
+    >>> images = open_synthetic_birds(1_000_000)
+    >>> next(images.chunks(length=8))["landmarks"].shape
+    (8, 15, 2)
 
     Args:
-        num_images: as all the others, an argument of `synthetic_birds`.
+        num_images: how many images.
+        image_size: height and width in pixels, or a (height, width) pair; 32 to 224.
+        categories: names of the species wanted, in the order of their labels. Default:
+            all 48.
+        test_fraction: share of each species in the split `"test"`, 0 to 1.
+        difficulty: 0 (nothing hidden, even light, pure colours) to 1.
+        part_masks: whether to give `part_masks`, 15 bool images for each image.
+        texture_masks: whether to give `texture_masks`: where feathers with stripes
+            (`"striped"`), spots (`"spotted"`) and bars (`"barred"`) are seen. The
+            images are the same with and without.
+        captions: whether to give `captions`, ten sentences for each image.
+        seed: any integer; another seed gives other images.
+
+    Returns:
+        A `DrawnImages`: the same images as those of `synthetic_birds`.
 
     Raises:
         ValueError: if an argument is outside its range or a species is unknown.
@@ -145,6 +159,7 @@ def open_synthetic_birds(
         class_names=names,
         landmark_names=LANDMARKS,
         part_names=LANDMARKS if part_masks else None,
+        texture_names=list(PATTERNS[1:]) if texture_masks else None,
         ids=numbers,
         labels=numbers % len(names),
         split=np.where(steps[0] > steps[1], "test", "train"),

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import check_positions, check_size
+from keras_interp.datasets._field_checks import check_size
+from keras_interp.datasets.parts_stream import PartsStream
 
 Draw = Callable[[np.ndarray, np.ndarray, tuple[int, int]], dict[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class DrawnImages:
+class DrawnImages(PartsStream):
     """A made dataset of which only numbers, labels and splits exist so far.
 
-    It is used as `AnnotatedImages` are, and can be pickled as they can.
+    It is used as `AnnotatedImages` are, see `PartsStream`.
 
     Example:
 
@@ -37,6 +39,7 @@ class DrawnImages:
         size: (height, width) in pixels unless another one is asked for.
         draw: makes the other fields from ids, labels and size; a function of a module
             or a partial of one.
+        texture_names: the names of the texture masks; None where there are none.
     """
 
     class_names: list[str]
@@ -48,31 +51,48 @@ class DrawnImages:
     size: tuple[int, int]
     draw: Draw
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    texture_names: list[str] | None = None
 
-    def __repr__(self) -> str:
-        return (
-            f"DrawnImages({len(self)} images of {self.size[0]}x{self.size[1]}, "
-            f"{len(self.class_names)} classes, {len(self.landmark_names)} landmarks)"
-        )
-
-    def take(self, index: Any) -> DrawnImages:
-        """The rows of a bool mask, a slice or integer positions, in that order."""
-        rows = check_positions(index, len(self))
-        taken = {name: getattr(self, name)[rows] for name in ("ids", "labels", "split")}
-        return dataclasses.replace(self, **taken)
+    _PER_IMAGE = ("ids", "labels", "split")
 
     def fields(self, index: Any, size: Any = None) -> dict[str, Any]:
-        """Draws some images and gives their fields as `PartsDataset` has them."""
+        """Draws some images.
+
+        Args:
+            index: a bool mask, a slice or integer positions.
+            size: (height, width) in pixels, or one number for both. Default: that of
+                the dataset.
+
+        Returns:
+            The fields as `PartsDataset` has them.
+        """
         some = self.take(index)
         size = self.size if size is None else check_size(size)
         drawn = self.draw(some.ids, some.labels, size)
         return {"labels": some.labels, "ids": some.ids, "split": some.split, **drawn}
 
-    def chunks(self, size: Any = None, length: int = 256) -> Iterator[dict[str, Any]]:
-        """Yields the fields of so many images at a time, in order."""
-        if length < 1:
-            raise ValueError(f"length must be >= 1, got {length}")
-        for start in range(0, len(self), length):
-            yield self.fields(slice(start, start + length), size)
+    def common_size(self) -> tuple[int, int]:
+        """The (height, width) that the dataset was opened with."""
+        return self.size
+
+    def _origin(self) -> str:
+        return f"{self.size[0]}x{self.size[1]} pixels"
+
+    def _relabeled(
+        self, class_names: list[str], labels: np.ndarray, positions: np.ndarray
+    ) -> Self:
+        draw = functools.partial(_draw_as, self.draw, positions)
+        return dataclasses.replace(
+            self, class_names=class_names, labels=labels, draw=draw
+        )
+
+
+def _draw_as(
+    draw: Draw,
+    positions: np.ndarray,
+    ids: np.ndarray,
+    labels: np.ndarray,
+    size: tuple[int, int],
+) -> dict[str, Any]:
+    """Draws images that had other labels, `positions[labels]`."""
+    return draw(ids, positions[labels], size)

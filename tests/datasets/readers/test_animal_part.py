@@ -205,7 +205,10 @@ def test_goldfish_has_no_legs(
     path = tmp_path / "annotations" / wnid / "truth_part01.mat"
     write_truth_7_3(path, [(CENTER, SCALE, BOX)])
     dataset = load_animal_part(tmp_path, size=16, negatives=False)
-    assert np.isnan(dataset.landmarks[0]).tolist() == [[False] * 2, [True] * 2]
+    assert dataset.landmark_names == ["head"]
+    assert np.isfinite(dataset.landmarks).all()
+    masked = load_animal_part(tmp_path, size=16, negatives=False, part_masks=True)
+    assert masked.part_names == ["head"] and masked.part_masks.any()
 
 
 @pytest.mark.parametrize(

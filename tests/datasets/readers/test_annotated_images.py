@@ -42,8 +42,18 @@ def test_images_of_different_sizes_need_a_size(cub_root):
     assert images.example(2)["images"].shape == (20, 30, 3)
     with pytest.raises(ValueError, match="different sizes: give size="):
         images.fields(slice(None))
-    with pytest.raises(ValueError, match="length must be >= 1"):
+    with pytest.raises(ValueError, match="length as an integer >= 1"):
         next(images.chunks(length=0))
+
+
+def test_one_class_at_a_time(cub_root):
+    """What a loop over categories needs: one in memory, labelled from 0 on."""
+    birds = open_cub(cub_root)
+    wrens = birds.take_classes(["003.Wren"])
+    assert wrens.class_names == ["003.Wren"] and wrens.labels.tolist() == [0]
+    assert wrens.load(8).ids.tolist() == ["003.Wren/c"]
+    both = birds.take_classes(["003.Wren", "001.Gull"])
+    assert both.labels.tolist() == [1, 1, 0]
 
 
 def test_types_are_those_of_a_parts_dataset(cub_root):

@@ -52,12 +52,56 @@ def test_another_size_draws_the_same_scene(images):
 
 def test_it_says_what_it_is(images):
     assert len(images) == 60
-    assert repr(images) == ("DrawnImages(60 images of 24x24, 7 classes, 10 landmarks)")
+    assert repr(images) == (
+        "DrawnImages(60 images, 7 classes, 10 landmarks, 24x24 pixels)"
+    )
 
 
 def test_a_chunk_needs_a_length(images):
-    with pytest.raises(ValueError, match="length must be >= 1, got 0"):
+    with pytest.raises(
+        ValueError, match="length as an integer >= 1. Received: length=0"
+    ):
         next(images.chunks(length=0))
+
+
+def test_classes_are_taken_with_new_labels(images):
+    some = pickle.loads(pickle.dumps(images.take_classes(["background", "cow"])))
+    assert some.class_names == ["background", "cow"] and set(some.labels) == {0, 1}
+    dataset = some.load()
+    assert dataset.is_background.tolist() == (some.labels == 0).tolist()
+    whole = images.load()
+    np.testing.assert_array_equal(dataset.images, whole.images[some.ids])
+    np.testing.assert_array_equal(dataset.landmarks, whole.landmarks[some.ids])
+    for names in (["dragon"], ["cow", "cow"], "cow"):
+        with pytest.raises(ValueError, match="Expected different names out of"):
+            images.take_classes(names)
+
+
+@pytest.mark.parametrize(
+    ("categories", "missing"),
+    [
+        (["bird"], {"neck", "front_legs", "ears", "horns", "trunk"}),
+        (["horse", "cat"], {"beak", "horns", "trunk"}),
+        (["elephant", "bird"], {"horns"}),
+        (None, set()),
+    ],
+)
+def test_only_landmarks_that_occur_are_named(categories, missing):
+    """Whoever draws birds alone does not want to read `nan` about their ears."""
+    some = synthetic_parts(120, 32, categories=categories, difficulty=0, seed=3)
+    names = [name for name in PARTS if name not in missing]
+    assert some.landmark_names == some.part_names == names
+    assert some.part_masks.shape[1] == some.landmarks.shape[1] == len(names)
+    assert np.isfinite(some.landmarks[..., 0]).any(axis=0).all()
+    assert some.part_masks.any(axis=(0, 2, 3)).all()
+
+
+def test_parts_left_out_change_nothing_else():
+    everything = synthetic_parts(40, 32, categories=["bird", "cow", "elephant"])
+    birds = synthetic_parts(40, 32, categories=["bird"])
+    row = [everything.landmark_names.index(name) for name in birds.landmark_names]
+    assert np.allclose(everything.landmarks[0, row], birds.landmarks[0], equal_nan=True)
+    np.testing.assert_array_equal(everything.part_masks[0, row], birds.part_masks[0])
 
 
 ONLY = {"beak": ["bird"], "horns": ["cow"], "trunk": ["elephant"]}
