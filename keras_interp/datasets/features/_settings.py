@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.datasets.features._image_stream import Identity, ImageBatch
 from keras_interp._network.layer_names import find_layer
+from keras_interp.datasets.features._image_stream import Identity, ImageBatch
 
 
 def feature_network(model: Any, layer_name: str | None) -> keras.Model:
