@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.datasets.pictures import list_pictures, read_pictures
+from keras_interp.datasets._images import list_images, read_images
 from keras_interp.metrics._peaks import to_numpy
 
 _FORMS = (
@@ -50,7 +50,7 @@ def gathered_images(
 
 
 def _of_folder(folder: Path, model: keras.Model) -> np.ndarray:
-    paths = list_pictures(folder) if folder.is_dir() else []
+    paths = list_images(folder) if folder.is_dir() else []
     if not paths:
         raise ValueError(
             f"Expected dataset as {_FORMS}. Received: {str(folder)!r}, which is no "
@@ -62,7 +62,7 @@ def _of_folder(folder: Path, model: keras.Model) -> np.ndarray:
             "Expected a model of one image size to read a folder for. Received: a "
             f"model that takes {model.input_shape}. Pass the images as an array."
         )
-    return read_pictures(paths, (height, width))
+    return read_images(paths, (height, width))
 
 
 def _of_batches(batches: Any) -> tuple[np.ndarray, np.ndarray | None]:
