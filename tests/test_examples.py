@@ -1,0 +1,302 @@
+"""The examples of the docstrings, of README and of the documentation run.
+
+An example is given the names that it does not define from `Things`, all of them small,
+and an empty folder to write to.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import os
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_interp as ki
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+# What a test cannot have at hand; these are read, not run.
+NOT_HERE = {
+    "datasets.prepare": "an archive of a gigabyte",
+    "datasets.prepare_tfds": "files of TensorFlow Datasets",
+    "datasets.from_tfds": "files of TensorFlow Datasets",
+}
+# Published data and weights, in the folder that KERAS_INTERP_DATA names.
+PUBLISHED = re.compile(
+    r'"(cub|animal_part|pascal_part|CUB_200_2011)"|"imagenet"|find_weights|\.mat"'
+)
+# Networks and sets of full size: more than a second each.
+LONG = re.compile(r'VGG|AlexNet|"cub"|CUB_200_2011|pascal_part|fit.*report', re.DOTALL)
+# An example says what one would do; a test needs less of it.
+SMALLER = {
+    r"epochs=\d+": "epochs=1",
+    r'load\("synthetic_parts"': 'load("synthetic_parts", num_images=48',
+}
+# What has to be there before an example.
+BEFORE = {
+    "datasets.ShardedFeatures": "features",
+    "datasets.load_features": "features",
+    "reporting.results_tables": "results",
+}
+# Things that an example means by another name than most.
+MEANT = {
+    "attribution.grad_cam": {"model": "nested_model"},
+    "models.SqueezeNet": {"rgb_images": "large_images"},
+    "plotting.part_heatmap": {"inputs": "feature_maps"},
+}
+# A few images are enough where a figure or a map is made of each.
+IMAGES = {"attribution": 2, "plotting": 6}
+
+
+class Things:
+    """What the examples take for granted, made when it is asked for."""
+
+    ki, keras, np = ki, keras, np
+
+    def __init__(self, count: int):
+        self.count = count
+
+    @cached_property
+    def dataset(self) -> ki.datasets.PartsDataset:
+        return ki.datasets.synthetic_parts(
+            24, image_size=64, categories=["bird", "cat"], negatives=0.0, seed=1
+        )
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        return self.dataset.images[: self.count].astype("float32")
+
+    @cached_property
+    def large_images(self) -> np.ndarray:
+        return np.zeros((2, 227, 227, 3), "uint8")
+
+    @property
+    def image(self) -> np.ndarray:
+        return self.dataset.images[0]
+
+    @property
+    def heat(self) -> np.ndarray:
+        return self.feature_maps[0, ..., 0]
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        return self.dataset.labels[: self.count]
+
+    @cached_property
+    def model(self) -> keras.Model:
+        return self.classifier(*self.convolutions())
+
+    @cached_property
+    def nested_model(self) -> keras.Model:
+        inner = [keras.Input((64, 64, 3)), *self.convolutions()]
+        return self.classifier(keras.Sequential(inner, name="backbone"))
+
+    def convolutions(self) -> list[keras.layers.Layer]:
+        same = {"padding": "same", "activation": "relu"}
+        return [
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(8, 5, 4, name="conv1", **same),
+            keras.layers.Conv2D(10, 3, name="conv5", **same),
+            keras.layers.Conv2D(8, 3, name="fire8", **same),
+        ]
+
+    def classifier(self, *body: keras.layers.Layer) -> keras.Model:
+        model = keras.Sequential(
+            [
+                keras.Input((64, 64, 3)),
+                *body,
+                ki.InterpretableConv(8, 3, padding="same", name="interpretable_conv"),
+                keras.layers.MaxPooling2D(4),
+                keras.layers.Flatten(),
+                keras.layers.Dense(100, activation="softmax"),
+            ]
+        )
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    @cached_property
+    def performer(self) -> keras.Model:
+        relu, same = {"activation": "relu"}, {"padding": "same"}
+        return keras.Sequential(
+            [
+                keras.Input((64, 64, 3)),
+                keras.layers.Rescaling(1 / 255),
+                keras.layers.Conv2D(8, 5, 4, name="relu4", **same, **relu),
+                keras.layers.Conv2D(8, 3, name="relu5_2", **same, **relu),
+                keras.layers.MaxPooling2D(2),
+                keras.layers.Flatten(),
+                keras.layers.Dense(8, name="fc6", **relu),
+                keras.layers.Dense(8, name="fc7", **relu),
+                keras.layers.Dense(2, activation="softmax"),
+            ]
+        )
+
+    @cached_property
+    def explainer(self) -> ki.models.Explainer:
+        explainer = ki.models.Explainer(self.performer, "relu4")
+        explainer.compile()
+        return explainer
+
+    @cached_property
+    def found(self) -> Any:
+        return self.explainer.part_contributions(self.images[:4], self.dataset)
+
+    @cached_property
+    def layer(self) -> keras.layers.Layer:
+        return self.model.get_layer("interpretable_conv")
+
+    @cached_property
+    def feature_maps(self) -> np.ndarray:
+        maps = keras.Model(self.model.inputs, self.layer.input)
+        return maps.predict(self.images, verbose=0)
+
+    @cached_property
+    def field(self) -> ki.ReceptiveField:
+        return ki.receptive_field(self.model, "interpretable_conv")
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        return ki.metrics.positions_and_scores(self.feature_maps, self.field)[0]
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        return ki.metrics.positions_and_scores(self.feature_maps, self.field)[1]
+
+    @cached_property
+    def landmarks(self) -> np.ndarray:
+        return self.dataset.landmarks
+
+    @property
+    def pieces(self) -> list[ki.datasets.PartsDataset]:
+        return [self.dataset, self.dataset]
+
+    @property
+    def batches(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(self.images, self.dataset.part_masks[:, :4])]
+
+    @property
+    def class_names(self) -> list[str]:
+        return ["bird"] * self.count
+
+    @property
+    def vectors(self) -> np.ndarray:
+        return self.feature_maps.max(axis=(1, 2))
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        maps = keras.Model(self.model.inputs, self.layer.input)
+        return maps.predict_on_batch(images)
+
+    def maps_of(self, images: np.ndarray) -> np.ndarray:
+        return np.tile(self.predict(images), 64)
+
+
+# The same things by other names.
+ALSO = {
+    "class_maps": "feature_maps",
+    "inputs": "images",
+    "maps": "feature_maps",
+    "normalised": "feature_maps",
+    "part_maps": "feature_maps",
+    "performer_features": "feature_maps",
+    "pictures": "images",
+    "pooled_parts": "vectors",
+    "pooled_textures": "vectors",
+    "rebuilt": "feature_maps",
+    "rgb_images": "images",
+    "texture_maps": "feature_maps",
+    "wanted": "feature_maps",
+}
+
+
+def prepare(every: Things, what: str) -> None:
+    """Write a file that an example reads."""
+    if what == "features":
+        network = keras.Sequential([keras.Input((64, 64, 3)), *every.convolutions()])
+        ki.datasets.extract_features(network, every.dataset, out="features")
+    else:
+        rows = [{"table": "5", "row": "ordinary", "metric": "accuracy", "value": 0.9}]
+        Path("results.json").write_text(json.dumps({"rows": rows}))
+
+
+def things(name: str, code: str) -> dict[str, Any]:
+    """What an example is given."""
+    every = Things(IMAGES.get(name.split(".")[0], 24))
+    if name in BEFORE:
+        prepare(every, BEFORE[name])
+    meant = ALSO | MEANT.get(name, {})
+    used = {n.id for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name)}
+    wanted = {one: meant.get(one, one) for one in sorted(used)}
+    return {
+        one: getattr(every, thing)
+        for one, thing in wanted.items()
+        if hasattr(Things, thing)
+    }
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+def documented() -> Iterator[tuple[str, Any]]:
+    """All that is public by its name, methods included."""
+    for package in (getattr(ki, name) for name in ki.__all__):
+        if not inspect.ismodule(package):
+            continue
+        for name in package.__all__:
+            value = getattr(package, name)
+            place = f"{package.__name__.split('.')[-1]}.{name}"
+            yield place, value
+            if inspect.isclass(value):
+                for inner, method in vars(value).items():
+                    if not inner.startswith("_"):
+                        yield f"{place}.{inner}", method
+
+
+def examples() -> Iterator[Any]:
+    texts = {name: getattr(value, "__doc__", None) for name, value in documented()}
+    texts["keras_interp"] = ki.__doc__
+    for page in PAGES:
+        texts[page.relative_to(ROOT).as_posix()] = page.read_text("utf-8")
+    for name, text in texts.items():
+        for number, code in enumerate(blocks(inspect.cleandoc(text or ""))):
+            marks = [pytest.mark.slow] if LONG.search(code) else []
+            yield pytest.param(name, code, id=f"{name}-{number}", marks=marks)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder to work in, with the published data under their own names."""
+    monkeypatch.chdir(tmp_path)
+    home = os.environ.get("KERAS_INTERP_DATA")
+    if home:
+        for name, published in {
+            "CUB_200_2011": "cub",
+            "animal_part": "animal_part",
+            "pascal_part": "pascal_part",
+        }.items():
+            (tmp_path / name).symlink_to(Path(home).resolve() / published)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("name", "code"), examples())
+def test_an_example_runs(name, code, folder, request):
+    import matplotlib
+
+    for long, short in SMALLER.items():
+        code = re.sub(long, short, code)
+    compiled = compile(code, name, "exec")
+    if name in NOT_HERE:
+        return
+    if PUBLISHED.search(code):
+        request.getfixturevalue("real_data")
+    with matplotlib.rc_context({"backend": "agg"}):
+        exec(compiled, {"__name__": name, **things(name, code)})
