@@ -7,6 +7,7 @@ and an empty folder to write to.
 from __future__ import annotations
 
 import ast
+import doctest
 import inspect
 import json
 import os
@@ -29,17 +30,26 @@ NOT_HERE = {
     "datasets.prepare": "an archive of a gigabyte",
     "datasets.prepare_tfds": "files of TensorFlow Datasets",
     "datasets.from_tfds": "files of TensorFlow Datasets",
+    "models.load_weights": "the published file of VGG-M",
 }
 # Published data and weights, in the folder that KERAS_INTERP_DATA names.
 PUBLISHED = re.compile(
-    r'"(cub|animal_part|pascal_part|CUB_200_2011)"|"imagenet"|find_weights|\.mat"'
+    r'"(cub|animal_part|pascal_part|CUB_200_2011)"|"imagenet"|find_weights'
 )
 # Networks and sets of full size: more than a second each.
-LONG = re.compile(r'VGG|AlexNet|"cub"|CUB_200_2011|pascal_part|fit.*report', re.DOTALL)
+LONG = re.compile(
+    r'VGG|AlexNet|InterpretableModel|"cub"|CUB_200_2011|pascal_part|fit.*report',
+    re.DOTALL,
+)
 # An example says what one would do; a test needs less of it.
 SMALLER = {
     r"epochs=\d+": "epochs=1",
     r'load\("synthetic_parts"': 'load("synthetic_parts", num_images=48',
+    r'(load|open_cub)\("(cub|CUB_200_2011)"': r"\g<0>, max_images_per_category=1",
+    r'VGG16\(weights="imagenet"': "VGG16(weights=None, input_shape=(64, 64, 3)",
+    r"MobileNet\(alpha=0.25, include_top=False\)": (
+        "MobileNet((64, 64, 3), alpha=0.25, include_top=False, weights=None)"
+    ),
 }
 # What has to be there before an example.
 BEFORE = {
@@ -54,7 +64,7 @@ MEANT = {
     "plotting.part_heatmap": {"inputs": "feature_maps"},
 }
 # A few images are enough where a figure or a map is made of each.
-IMAGES = {"attribution": 2, "plotting": 6}
+IMAGES = {"attribution": 2, "models": 8, "plotting": 6}
 
 
 class Things:
@@ -68,12 +78,12 @@ class Things:
     @cached_property
     def dataset(self) -> ki.datasets.PartsDataset:
         return ki.datasets.synthetic_parts(
-            24, image_size=64, categories=["bird", "cat"], negatives=0.0, seed=1
+            self.count, image_size=64, categories=["bird", "cat"], negatives=0.0, seed=1
         )
 
     @cached_property
     def images(self) -> np.ndarray:
-        return self.dataset.images[: self.count].astype("float32")
+        return self.dataset.images.astype("float32")
 
     @cached_property
     def large_images(self) -> np.ndarray:
@@ -84,12 +94,16 @@ class Things:
         return self.dataset.images[0]
 
     @property
+    def section(self) -> ki.reporting.ReportSection:
+        return ki.reporting.ReportSection("Data", ["Drawn animals."])
+
+    @property
     def heat(self) -> np.ndarray:
         return self.feature_maps[0, ..., 0]
 
     @cached_property
     def labels(self) -> np.ndarray:
-        return self.dataset.labels[: self.count]
+        return self.dataset.labels
 
     @cached_property
     def model(self) -> keras.Model:
@@ -142,7 +156,9 @@ class Things:
 
     @cached_property
     def explainer(self) -> ki.models.Explainer:
-        explainer = ki.models.Explainer(self.performer, "relu4")
+        explainer = ki.models.Explainer(
+            self.performer, "relu4", filter_loss_balance=2 / 3
+        )
         explainer.compile()
         return explainer
 
@@ -300,3 +316,21 @@ def test_an_example_runs(name, code, folder, request):
         request.getfixturevalue("real_data")
     with matplotlib.rc_context({"backend": "agg"}):
         exec(compiled, {"__name__": name, **things(name, code)})
+
+
+def sessions() -> Iterator[Any]:
+    """Examples in the form of a session, `>>>` and what it prints."""
+    find = doctest.DocTestParser().get_doctest
+    for name, value in documented():
+        text = inspect.cleandoc(getattr(value, "__doc__", None) or "")
+        if ">>>" in text:
+            names = {"ki": ki, "keras": keras, "np": np}
+            yield pytest.param(find(text, names, name, None, None), id=name)
+
+
+@pytest.mark.parametrize("session", sessions())
+def test_a_session_prints_what_it_says(session, folder):
+    said: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    failed = runner.run(session, out=said.append).failed
+    assert not failed, "".join(said)

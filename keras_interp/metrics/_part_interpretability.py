@@ -160,7 +160,7 @@ class PartInterpretability(keras.metrics.Metric):
     metric = ki.metrics.PartInterpretability(filters=512, parts=4)
     for images, part_masks in batches:
         regions = ki.metrics.filter_regions(
-            maps_of(images), threshold.result(), field, image_size=224
+            maps_of(images), threshold.result(), field, image_size=images.shape[1:3]
         )
         metric.update_state(regions, part_masks)
     print(float(metric.result()), metric.details().part)

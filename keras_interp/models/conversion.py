@@ -51,7 +51,7 @@ def to_interpretable(
     ```python
     trained = keras.applications.VGG16(weights="imagenet")
     model = ki.models.to_interpretable(trained, "block5_conv3", fraction=1.0)
-    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(images, labels)
     ```
 

@@ -111,7 +111,7 @@ class ReportFigure:
 
     ```python
     ax = ki.plotting.overlay(image, heat)
-    figure = ReportFigure.drawn(ax, "The heat map of filter 7.")
+    figure = ki.reporting.ReportFigure.drawn(ax, "The heat map of filter 7.")
     ```
 
     Args:
@@ -199,10 +199,10 @@ class ReportContent:
     Example:
 
     ```python
-    content = ReportContent(
+    content = ki.reporting.ReportContent(
         "Birds", "Two small networks.", sections=[section], facts=[("accuracy", "97 %")]
     )
-    write_report(content, "report.html")
+    ki.reporting.write_report(content, "report.html")
     ```
 
     Args:
@@ -226,7 +226,8 @@ def write_report(content: ReportContent, path: str | Path) -> Path:
     Example:
 
     ```python
-    write_report(ReportContent("Birds", "Nothing yet.", sections=[]), "report.html")
+    content = ki.reporting.ReportContent("Birds", "Nothing yet.", sections=[])
+    ki.reporting.write_report(content, "report.html")
     ```
 
     Args:

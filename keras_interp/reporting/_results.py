@@ -37,8 +37,10 @@ def results_tables(rows: Sequence[Row]) -> list[ReportTable]:
     Example:
 
     ```python
+    import json, pathlib
+
     results = json.loads(pathlib.Path("results.json").read_text())
-    tables = results_tables(results["rows"])
+    tables = ki.reporting.results_tables(results["rows"])
     ```
 
     Args:
