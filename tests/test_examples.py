@@ -44,12 +44,12 @@ LONG = re.compile(
 # An example says what one would do; a test needs less of it.
 SMALLER = {
     r"epochs=\d+": "epochs=1",
+    r"1_000_000": "300",
     r'load\("synthetic_parts"': 'load("synthetic_parts", num_images=48',
-    r'(load|open_cub)\("(cub|CUB_200_2011)"': r"\g<0>, max_images_per_category=1",
+    r'open_cub\("CUB_200_2011", crop': 'open_cub("CUB_200_2011", "test", max_images_per_category=1, crop',
+    r'load\("cub"': 'load("cub", max_images_per_category=1',
     r'VGG16\(weights="imagenet"': "VGG16(weights=None, input_shape=(64, 64, 3)",
-    r"MobileNet\(alpha=0.25, include_top=False\)": (
-        "MobileNet((64, 64, 3), alpha=0.25, include_top=False, weights=None)"
-    ),
+    r"alpha=0.25, include_top=False\)": r"weights=None, \g<0>",
 }
 # What has to be there before an example.
 BEFORE = {
@@ -71,6 +71,7 @@ class Things:
     """What the examples take for granted, made when it is asked for."""
 
     ki, keras, np = ki, keras, np
+    open_synthetic_parts = staticmethod(ki.datasets.open_synthetic_parts)
 
     def __init__(self, count: int):
         self.count = count

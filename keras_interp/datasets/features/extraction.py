@@ -71,7 +71,7 @@ def extract_features(
     trunk = keras.applications.MobileNet(alpha=0.25, include_top=False)
     features = ki.datasets.extract_features(
         trunk,
-        ki.datasets.load("cub", split="train"),
+        ki.datasets.load("cub", split="train", size=224),
         out="features/cub_train",
         preprocess=keras.applications.mobilenet.preprocess_input,
     )
