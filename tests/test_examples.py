@@ -46,7 +46,7 @@ SMALLER = {
     r"epochs=\d+": "epochs=1",
     r"1_000_000": "300",
     r'load\("synthetic_parts"': 'load("synthetic_parts", num_images=48',
-    r'open_cub\("CUB_200_2011", crop': 'open_cub("CUB_200_2011", "test", max_images_per_category=1, crop',
+    r'_2011", crop': '_2011", "test", max_images_per_category=1, crop',
     r'load\("cub"': 'load("cub", max_images_per_category=1',
     r'VGG16\(weights="imagenet"': "VGG16(weights=None, input_shape=(64, 64, 3)",
     r"alpha=0.25, include_top=False\)": r"weights=None, \g<0>",
@@ -250,13 +250,26 @@ def things(name: str, code: str) -> dict[str, Any]:
     if name in BEFORE:
         prepare(every, BEFORE[name])
     meant = ALSO | MEANT.get(name, {})
-    used = {n.id for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name)}
-    wanted = {one: meant.get(one, one) for one in sorted(used)}
+    wanted = {one: meant.get(one, one) for one in sorted(taken_for_granted(code))}
     return {
         one: getattr(every, thing)
         for one, thing in wanted.items()
         if hasattr(Things, thing)
     }
+
+
+def taken_for_granted(code: str) -> set[str]:
+    """Names that an example uses before it gives them a value."""
+    used: set[str] = set()
+    given: set[str] = set()
+    for statement in ast.parse(code).body:
+        names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+        stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        # A loop names what it uses, an assignment uses what was there before.
+        own = set() if isinstance(statement, ast.Assign) else stored
+        used |= {n.id for n in names if isinstance(n.ctx, ast.Load)} - given - own
+        given |= stored
+    return used
 
 
 def blocks(text: str) -> list[str]:
@@ -278,15 +291,21 @@ def documented() -> Iterator[tuple[str, Any]]:
                         yield f"{place}.{inner}", method
 
 
-def examples() -> Iterator[Any]:
+def examples() -> list[Any]:
     texts = {name: getattr(value, "__doc__", None) for name, value in documented()}
     texts["keras_interp"] = ki.__doc__
     for page in PAGES:
         texts[page.relative_to(ROOT).as_posix()] = page.read_text("utf-8")
-    for name, text in texts.items():
-        for number, code in enumerate(blocks(inspect.cleandoc(text or ""))):
-            marks = [pytest.mark.slow] if LONG.search(code) else []
-            yield pytest.param(name, code, id=f"{name}-{number}", marks=marks)
+    return [
+        pytest.param(
+            name,
+            code,
+            id=f"{name}-{number}",
+            marks=[pytest.mark.slow] if LONG.search(code) else [],
+        )
+        for name, text in texts.items()
+        for number, code in enumerate(blocks(inspect.cleandoc(text or "")))
+    ]
 
 
 @pytest.fixture
@@ -319,14 +338,16 @@ def test_an_example_runs(name, code, folder, request):
         exec(compiled, {"__name__": name, **things(name, code)})
 
 
-def sessions() -> Iterator[Any]:
+def sessions() -> list[Any]:
     """Examples in the form of a session, `>>>` and what it prints."""
-    find = doctest.DocTestParser().get_doctest
+    find, found = doctest.DocTestParser().get_doctest, []
     for name, value in documented():
         text = inspect.cleandoc(getattr(value, "__doc__", None) or "")
         if ">>>" in text:
             names = {"ki": ki, "keras": keras, "np": np}
-            yield pytest.param(find(text, names, name, None, None), id=name)
+            session = find(text, names, name, None, None)
+            found.append(pytest.param(session, id=name))
+    return found
 
 
 @pytest.mark.parametrize("session", sessions())
