@@ -72,7 +72,9 @@ def graph_of(operation: Any) -> Any:
         return None
     kinds = type(operation).__mro__
     caller = next(kind for kind in kinds if "call" in vars(kind))
-    if caller not in _RUNNING_A_GRAPH or "call" in vars(operation):
+    # A class of ours may say that its own call computes what its graph does.
+    follows = caller in _RUNNING_A_GRAPH or vars(caller).get("call_follows_graph")
+    if not follows or "call" in vars(operation):
         return None
     if isinstance(operation, keras.Sequential):
         # A Sequential model shows its layers, but not the calls of them.

@@ -85,6 +85,8 @@ class DistilledModel(PerformerReader):
     _top: keras.Model | None
     _trackers: dict[str, keras.metrics.Mean]
     _output_activation: str
+    # With images `call` is the graph; it also takes features that were computed before.
+    call_follows_graph = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         # The performer's own filter losses, if it has any, must not see this batch.
