@@ -100,7 +100,7 @@ def part_contributions(
     ```
 
     Args:
-        explainer: trained `keras_interp.models.Explainer`.
+        explainer: a trained `keras_interp.models.Explainer`.
         images: {images}
         dataset: `PartsDataset` whose landmarks name the filters. Images without any
             landmark do not count.

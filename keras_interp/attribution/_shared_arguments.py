@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import textwrap
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 
 Documented = TypeVar("Documented", bound=Callable[..., Any])
 
-WIDTH = 88
+WIDTH = 84
 # The text of each argument; in a docstring `{model}` stands for it.
 TEXTS = {
     "model": """any built Keras model: functional, Sequential, nested, subclassed. It is
@@ -61,10 +62,10 @@ def filled(docstring: str) -> str:
         docstring: in which `{model}`, say, stands for a text.
 
     Returns:
-        The docstring, the changed lines wrapped.
+        The docstring without the indentation of the code, the changed lines wrapped.
     """
     lines = []
-    for line in docstring.split("\n"):
+    for line in inspect.cleandoc(docstring).split("\n"):
         text = _PLACE.sub(lambda found: " ".join(TEXTS[found[1]].split()), line)
         if text != line:
             indent = " " * (len(line) - len(line.lstrip()))
