@@ -8,7 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.metrics._peaks import check_feature_maps
+from keras_interp.metrics._peaks import (
+    check_feature_maps,
+    check_same_settings,
+    to_numpy,
+)
 
 
 def activation_thresholds(feature_maps: Any, quantile: float = 0.005) -> np.ndarray:
@@ -51,12 +55,24 @@ def activation_thresholds(feature_maps: Any, quantile: float = 0.005) -> np.ndar
     return np.partition(cells, place, axis=0)[place].astype("float64")
 
 
+def check_thresholds(thresholds: Any, filters: int) -> np.ndarray:
+    """Levels as float64 `(F,)`."""
+    levels = to_numpy(thresholds).astype("float64")
+    if levels.shape != (filters,) or np.isinf(levels).any():
+        raise ValueError(
+            f"Expected thresholds of shape ({filters},), one for each filter, finite "
+            f"or NaN. Received: thresholds of shape {levels.shape}. "
+            "ki.metrics.activation_thresholds makes them from feature maps."
+        )
+    return levels
+
+
 def check_quantile(quantile: float) -> None:
     """Refuses shares that leave nothing above or nothing below."""
     if not 0 < quantile < 1:
         raise ValueError(
-            "quantile must be a share of the cells between 0 and 1, such as 0.005; got "
-            f"{quantile}."
+            "Expected quantile as a share of the cells between 0 and 1. Received: "
+            f"quantile={quantile!r}. Pass 0.005, as the papers do."
         )
 
 
@@ -108,11 +124,14 @@ class ActivationThreshold(keras.metrics.Metric):
         super().__init__(name=name, dtype=dtype)
         check_quantile(quantile)
         if not 0 < accuracy < 1:
-            raise ValueError(f"accuracy must lie between 0 and 1, got {accuracy}.")
+            raise ValueError(
+                f"Expected accuracy between 0 and 1. Received: accuracy={accuracy!r}. "
+                "Pass 0.01 for an error of one percent at most."
+            )
         if not 0 < smallest < largest:
             raise ValueError(
-                "smallest must be positive and below largest; got "
-                f"{smallest} and {largest}."
+                f"Expected 0 < smallest < largest. Received: smallest={smallest!r}, "
+                f"largest={largest!r}. Take a range that holds the values of the maps."
             )
         self.filters = int(filters)
         self.quantile = quantile
@@ -138,8 +157,9 @@ class ActivationThreshold(keras.metrics.Metric):
         maps = check_feature_maps(feature_maps)
         if maps.shape[-1] != self.filters:
             raise ValueError(
-                f"feature_maps must have {self.filters} filters as this metric was "
-                f"made for; got shape {maps.shape}."
+                f"Expected feature_maps with {self.filters} filters, as this metric "
+                f"was made for. Received: feature_maps of shape {maps.shape}. Make "
+                f"the metric with filters={maps.shape[-1]}."
             )
         bins = self.counts.shape[1]
         values = np.clip(maps, self.smallest, self.largest) / self.smallest
@@ -152,19 +172,15 @@ class ActivationThreshold(keras.metrics.Metric):
     def merge_state(self, metrics: Iterable[ActivationThreshold]) -> None:
         """Adds what other metrics of the same settings have seen."""
         for other in metrics:
-            if other.get_config() | {"name": ""} != self.get_config() | {"name": ""}:
-                raise ValueError(
-                    "Metrics must have the same settings to be merged; got "
-                    f"{other.get_config()} and {self.get_config()}."
-                )
+            check_same_settings(self, other)
             self._add(keras.ops.convert_to_numpy(other.counts).astype("int64"))
 
     def _add(self, new: np.ndarray) -> None:
         total = keras.ops.convert_to_numpy(self.counts).astype("int64") + new
         if total.size and total.sum(axis=1).max() > np.iinfo("int32").max:
             raise ValueError(
-                "More than 2^31 cells per filter do not fit this metric; make one for "
-                "each part of the images, or give it every second image."
+                "Expected at most 2^31 cells for each filter. Received: more. Make a "
+                "metric for each part of the images, or give it every second image."
             )
         self.counts.assign(total.astype("int32"))
 

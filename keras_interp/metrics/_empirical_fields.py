@@ -22,14 +22,15 @@ def check_images(images: Any) -> np.ndarray:
     images = to_numpy(images)
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(
-            "images must have shape (images, height, width, channels) with at least "
-            f"one image; got shape {images.shape}."
+            "Expected images of shape (images, height, width, channels) with at "
+            f"least one image. Received: images of shape {images.shape}. Pass a batch "
+            "of images."
         )
     images = images.astype("float32")
     if not np.isfinite(images).all():
         raise ValueError(
-            f"images hold {int((~np.isfinite(images)).sum())} values that are NaN or "
-            "infinite."
+            f"Expected finite images. Received: {int((~np.isfinite(images)).sum())} "
+            "values that are NaN or infinite. Replace them first."
         )
     return images
 
@@ -46,8 +47,9 @@ def patch_and_step(patch: int | None, step: int | None, side: int) -> tuple[int,
     step = max(round(_STEP * side), 1) if step is None else step
     if not 1 <= patch <= side or step < 1:
         raise ValueError(
-            f"patch must lie between 1 and {side} pixels and step must be at least 1; "
-            f"got patch={patch}, step={step}."
+            f"Expected patch from 1 to {side} pixels and step of at least 1. "
+            f"Received: patch={patch}, step={step}. Leave both out for 33 and 9 of "
+            "224 pixels."
         )
     return patch, step
 
@@ -241,7 +243,10 @@ def empirical_receptive_field(
     patch, step = patch_and_step(patch, step, min(height, width))
     smoothing = _SMOOTHING * min(height, width) if smoothing is None else smoothing
     if smoothing < 0:
-        raise ValueError(f"smoothing must be at least 0 pixels; got {smoothing}.")
+        raise ValueError(
+            "Expected smoothing of at least 0 pixels. Received: "
+            f"smoothing={smoothing!r}. Leave it out for 30 of 224 pixels."
+        )
     maps = responses(predict, images, batch_size)
     chosen = np.arange(maps.shape[-1]) if filters is None else np.atleast_1d(filters)
     maps = check_feature_maps(maps)[..., chosen]
@@ -269,8 +274,9 @@ def empirical_receptive_field(
 def _check_counts(images_per_filter: int, strongest: int | None) -> None:
     if images_per_filter < 1 or (strongest is not None and strongest < 1):
         raise ValueError(
-            "images_per_filter and strongest must be at least 1; got "
-            f"{images_per_filter} and {strongest}."
+            "Expected images_per_filter and strongest of at least 1. Received: "
+            f"images_per_filter={images_per_filter}, strongest={strongest}. Leave "
+            "them out for 10 and 4."
         )
 
 
@@ -369,8 +375,8 @@ def check_shapes(shapes: Any) -> np.ndarray:
     odd = array.ndim == 3 and array.shape[1] % 2 == 1 and array.shape[2] % 2 == 1
     if not odd or not len(array):
         raise ValueError(
-            "shapes must have shape (filters, 2 * height - 1, 2 * width - 1) with at "
-            f"least one filter; got {array.shape}. Make them with "
-            "empirical_receptive_field."
+            "Expected shapes of shape (filters, 2 * height - 1, 2 * width - 1) with "
+            f"at least one filter. Received: shapes of shape {array.shape}. Make them "
+            "with ki.metrics.empirical_receptive_field."
         )
     return array

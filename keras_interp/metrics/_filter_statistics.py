@@ -9,6 +9,7 @@ import numpy as np
 from keras_interp.metrics._peaks import (
     check_feature_maps,
     check_positions,
+    check_radius,
     image_diagonal,
     to_numpy,
 )
@@ -46,10 +47,15 @@ def dead_filters(scores: Any, least: float = 0.05) -> FilterScores:
     scores = to_numpy(scores)
     if scores.ndim != 2:
         raise ValueError(
-            f"scores must have shape (images, filters); got shape {scores.shape}."
+            "Expected scores of shape (images, filters). Received: scores of shape "
+            f"{scores.shape}. ki.metrics.positions_and_scores makes them from feature "
+            "maps."
         )
     if not 0 <= least <= 1:
-        raise ValueError(f"least must be a share from 0 to 1, got {least}.")
+        raise ValueError(
+            f"Expected least as a share from 0 to 1. Received: least={least!r}. Pass "
+            "0.05 for one image of twenty."
+        )
     if not len(scores):
         return FilterScores.of(np.full(scores.shape[1], np.nan))
     return FilterScores.of(((scores > 0).mean(axis=0) < least).astype("float64"))
@@ -86,7 +92,10 @@ def density(feature_maps: Any, fraction: float = 0.01) -> FilterScores:
         A measure of this library.
     """
     if not 0 <= fraction < 1:
-        raise ValueError(f"fraction must be at least 0 and below 1, got {fraction}.")
+        raise ValueError(
+            "Expected fraction of at least 0 and below 1. Received: "
+            f"fraction={fraction!r}. Pass 0.01 for a hundredth of the peak."
+        )
     maps = check_feature_maps(feature_maps)
     peaks = maps.max(axis=(1, 2), keepdims=True)
     share = (maps > fraction * peaks).mean(axis=(1, 2))
@@ -132,10 +141,7 @@ def overlap(
     Reference:
         A measure of this library.
     """
-    if not radius > 0:
-        raise ValueError(
-            f"radius must be a positive share of the diagonal, got {radius}."
-        )
+    check_radius(radius)
     reach = (radius * image_diagonal(image_size)) ** 2
     positions = check_positions(positions)
     images, filters = positions.shape[:2]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.metrics._peaks import LocatedPeaks, candidate_cells
+from keras_interp.metrics._peaks import LocatedPeaks, candidate_cells, check_radius
 from keras_interp.metrics._scores import PartScores, pick, split_images
 
 
@@ -85,10 +85,7 @@ def hit_gain(
     Reference:
         A measure of this library, see `keras_interp.metrics.tracking`.
     """
-    if not radius > 0:
-        raise ValueError(
-            f"radius must be a positive share of the diagonal, got {radius}."
-        )
+    check_radius(radius)
     peaks = LocatedPeaks.check(positions, scores, landmarks, image_size)
     choosing, scored = split_images(choose_on, len(peaks.positions))
     shape = peaks.positions.shape[1], peaks.landmarks.shape[1]

@@ -138,8 +138,8 @@ def filter_categories(
     """
     if isinstance(assign, str) and assign not in RULES:
         raise ValueError(
-            f"assign must be one of {', '.join(RULES)} or an integer array of shape "
-            f"(filters,) with each filter's category; got {assign!r}."
+            f"Expected assign as one of {RULES}, or integers of shape (filters,) with "
+            f"each filter's category. Received: assign={assign!r}. Pass one of these."
         )
     if not isinstance(assign, str):
         return check_integers(assign, "assign", peaks.firing.shape[1])
@@ -160,13 +160,16 @@ def check_sums(activation_sums: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Sums of maps as float64 `(N, F)`, which the rule "argmax_sum" needs."""
     if activation_sums is None:
         raise ValueError(
-            'assign="argmax_sum" needs activation_sums of shape (images, filters), '
-            "the sum of each map; pass feature_maps.sum(axis=(1, 2))."
+            "Expected activation_sums of shape (images, filters) with "
+            'assign="argmax_sum". Received: activation_sums=None. Pass '
+            "feature_maps.sum(axis=(1, 2))."
         )
     sums = to_numpy(activation_sums).astype("float64", copy=False)
     if sums.shape != shape:
         raise ValueError(
-            f"activation_sums must have shape {shape} as scores do; got {sums.shape}."
+            f"Expected activation_sums of shape {shape}, as scores have. Received: "
+            f"activation_sums of shape {sums.shape}. Pass feature_maps.sum(axis=(1, "
+            "2)) of the same maps."
         )
     return sums
 

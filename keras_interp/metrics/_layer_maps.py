@@ -91,12 +91,17 @@ def read_feature_maps(
             values = step.predict_on_batch(values)
         parts.append(_maps_of(layer, values) if has_mask else (to_numpy(values), None))
     if not parts:
-        raise ValueError("images must hold at least one image; got none.")
+        raise ValueError(
+            f"Expected at least one image. Received: images of shape {images.shape}. "
+            "Pass a batch of images."
+        )
     maps = np.concatenate([maps for maps, _ in parts]).astype("float32", copy=False)
     if maps.ndim != 4:
         raise ValueError(
-            f"layer {place.path!r} gives values of shape {maps.shape[1:]} for each "
-            "image; choose a layer with maps (height, width, filters)."
+            "Expected layer_name as a layer with maps (height, width, filters). "
+            f"Received: layer {place.path!r}, which gives values of shape "
+            f"{maps.shape[1:]} for each image. Choose a convolution or what follows "
+            "it."
         )
     if not has_mask:
         return LayerMaps(place.path, maps, None, None, 0)
@@ -111,7 +116,7 @@ def find_layer(model: keras.Model, layer_name: str | None) -> LayerPlace:
     """The layer of that name, or the one that a report looks at by itself."""
     if not getattr(model, "outputs", None):
         raise ValueError(
-            "model must be a built functional or Sequential Keras model; got "
+            "Expected a built functional or Sequential Keras model. Received: "
             f"{type(model).__name__} without outputs. Call model.build(...) first, or "
             "wrap a subclassed one: x = keras.Input(shape); keras.Model(x, model(x))."
         )
@@ -123,8 +128,9 @@ def find_layer(model: keras.Model, layer_name: str | None) -> LayerPlace:
         if matching:
             return matching[-1]
     raise ValueError(
-        "the model has neither an interpretable layer nor a Conv2D to look at; pass "
-        f"layer_name, one of {[place.path for place in everything]}."
+        "Expected a model with an interpretable layer or a Conv2D to look at. "
+        "Received: neither. Pass layer_name, one of "
+        f"{[place.path for place in everything]}."
     )
 
 

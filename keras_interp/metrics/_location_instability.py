@@ -25,6 +25,7 @@ from keras_interp.metrics._peaks import (
     candidate_cells,
     check_cells,
     check_integers,
+    check_same_settings,
     height_width,
 )
 from keras_interp.metrics._scores import FilterScores, mean_of_known
@@ -169,12 +170,13 @@ def location_instability(
 def _check_options(top: int | None, ddof: int) -> None:
     if top is not None and (not isinstance(top, int | np.integer) or top < 2):
         raise ValueError(
-            f"top must be a whole number of at least 2 images, or None for all of "
-            f"them; got {top!r}."
+            "Expected top as a whole number of at least 2 images, or None for all of "
+            f"them. Received: top={top!r}. Pass 100, as the paper does."
         )
     if ddof not in (0, 1):
         raise ValueError(
-            f"ddof must be 1 (unbiased variance) or 0 (plain); got {ddof!r}."
+            "Expected ddof as 1 (unbiased variance) or 0 (plain). Received: "
+            f"ddof={ddof!r}. Pass 1, as the released code does."
         )
 
 
@@ -311,18 +313,24 @@ class LocationInstability(keras.metrics.Metric):
     def _check(top: Any, ddof: Any, categories: Any, assign: Any) -> None:
         if not isinstance(top, int | np.integer) or top < 2:
             raise ValueError(
-                f"top must be a whole number of at least 2 images; got {top!r}."
+                "Expected top as a whole number of at least 2 images. Received: "
+                f"top={top!r}. Pass 100, as the paper does."
             )
         if ddof not in (0, 1):
-            raise ValueError(f"ddof must be 1 (unbiased) or 0 (plain); got {ddof!r}.")
+            raise ValueError(
+                "Expected ddof as 1 (unbiased variance) or 0 (plain). Received: "
+                f"ddof={ddof!r}. Pass 1, as the released code does."
+            )
         if categories is not None and categories < 1:
             raise ValueError(
-                f"categories must be a positive number or None; got {categories!r}."
+                "Expected categories as a positive number, or None. Received: "
+                f"categories={categories!r}. Pass how many categories the labels have."
             )
         if isinstance(assign, str) and assign not in RULES:
             raise ValueError(
-                f"assign must be one of {', '.join(RULES)} or integers of shape "
-                f"(filters,); got {assign!r}."
+                f"Expected assign as one of {RULES}, or integers of shape (filters,) "
+                f"with each filter's category. Received: assign={assign!r}. Pass one "
+                "of these."
             )
 
     def update_state(
@@ -346,8 +354,9 @@ class LocationInstability(keras.metrics.Metric):
         shape = peaks.firing.shape[1], peaks.present.shape[1]
         if shape != (self.filters, self.landmarks):
             raise ValueError(
-                f"This metric was made for {self.filters} filters and {self.landmarks} "
-                f"landmarks; got {shape[0]} and {shape[1]}."
+                f"Expected {self.filters} filters and {self.landmarks} landmarks, as "
+                f"this metric was made for. Received: {shape[0]} filters and "
+                f"{shape[1]} landmarks. Make a metric for these."
             )
         strengths = self._strengths(peaks, activation_sums)
         labels = self._labels(labels, len(peaks.positions))
@@ -367,8 +376,9 @@ class LocationInstability(keras.metrics.Metric):
     def _labels(self, labels: Any, images: int) -> np.ndarray:
         if (labels is None) != (self.categories is None):
             raise ValueError(
-                "labels must be given exactly where the metric was made with "
-                f"categories; this one has categories={self.categories}."
+                "Expected labels exactly where the metric was made with categories. "
+                f"Received: a metric with categories={self.categories}. Pass labels, "
+                "or make the metric with categories=."
             )
         if labels is None:
             return np.zeros(images, dtype=int)
@@ -405,11 +415,7 @@ class LocationInstability(keras.metrics.Metric):
     def merge_state(self, metrics: Iterable[LocationInstability]) -> None:
         """Adds what other metrics of the same settings have seen."""
         for other in metrics:
-            if other.get_config() | {"name": ""} != self.get_config() | {"name": ""}:
-                raise ValueError(
-                    "Metrics must have the same settings to be merged; got "
-                    f"{other.get_config()} and {self.get_config()}."
-                )
+            check_same_settings(self, other)
             state, added = self._read(), other._read()
             for category in range(len(state["images"])):
                 self._insert(

@@ -13,6 +13,7 @@ from keras_interp.datasets import ConceptMasks
 from keras_interp.metrics._activation_thresholds import (
     activation_thresholds,
     check_quantile,
+    check_thresholds,
 )
 from keras_interp.metrics._dissection_counts import (
     DissectionCounts,
@@ -21,6 +22,8 @@ from keras_interp.metrics._dissection_counts import (
 )
 from keras_interp.metrics._peaks import (
     check_feature_maps,
+    check_iou,
+    check_same_settings,
     height_width,
     to_numpy,
 )
@@ -132,40 +135,24 @@ def network_dissection(
     return DissectionScores.of(counts, levels, iou, concepts.names, concepts.categories)
 
 
-def check_iou(iou: float) -> None:
-    """Refuses what is no share."""
-    if not 0 <= iou < 1:
-        raise ValueError(f"iou must be at least 0 and below 1, got {iou}.")
-
-
 def check_finite_maps(feature_maps: Any) -> np.ndarray:
     """Maps that can be interpolated."""
     maps = check_feature_maps(feature_maps)
     if maps.size and not (np.isfinite(maps.max()) and np.isfinite(maps.min())):
         raise ValueError(
-            f"feature_maps hold {int(np.isinf(maps).sum())} infinite values; check for "
-            "overflow, such as that of float16."
+            f"Expected finite feature_maps. Received: {int(np.isinf(maps).sum())} "
+            "infinite values. Check for overflow, such as that of float16."
         )
     return maps
-
-
-def check_thresholds(thresholds: Any, filters: int) -> np.ndarray:
-    """Levels as float64 `(F,)`."""
-    levels = to_numpy(thresholds).astype("float64")
-    if levels.shape != (filters,) or np.isinf(levels).any():
-        raise ValueError(
-            f"thresholds must be finite (or NaN) of shape ({filters},), one for each "
-            f"filter; got shape {levels.shape}."
-        )
-    return levels
 
 
 def check_same_images(maps: np.ndarray, concepts: ConceptMasks) -> None:
     """Refuses maps and masks of different images."""
     if len(maps) != len(concepts):
         raise ValueError(
-            f"feature_maps hold {len(maps)} images but concept_masks hold "
-            f"{len(concepts)}; pass both for the same images in the same order."
+            "Expected feature_maps and concept_masks of the same images in the same "
+            f"order. Received: maps of {len(maps)} images and masks of "
+            f"{len(concepts)}. Pass both for the same images."
         )
 
 
@@ -179,8 +166,9 @@ def read_concepts(
         masks = to_numpy(concept_masks)
         if masks.ndim != 4 or masks.dtype != bool or 0 in masks.shape[1:]:
             raise ValueError(
-                "concept_masks must be boolean of shape (images, concepts, height, "
-                f"width); got {masks.dtype} of shape {masks.shape}."
+                "Expected concept_masks as booleans of shape (images, concepts, "
+                f"height, width). Received: concept_masks of {masks.dtype}, shape "
+                f"{masks.shape}. ki.datasets.concept_masks makes them from a dataset."
             )
         count = masks.shape[1]
         given = ConceptMasks(
@@ -203,9 +191,10 @@ def read_concepts(
         count,
     ):
         raise ValueError(
-            f"annotated must be boolean of shape ({len(concepts)}, {count}), a row for "
-            f"each image; got {concepts.annotated.dtype} of shape "
-            f"{concepts.annotated.shape}."
+            f"Expected annotated as booleans of shape ({len(concepts)}, {count}), a "
+            f"row for each image. Received: annotated of {concepts.annotated.dtype}, "
+            f"shape {concepts.annotated.shape}. Leave it out where all concepts are "
+            "annotated in all images."
         )
     return concepts
 
@@ -215,8 +204,8 @@ def check_words(argument: str, words: Any, count: int) -> list[str]:
     listed = [] if isinstance(words, str) else [str(word) for word in words]
     if len(listed) != count:
         raise ValueError(
-            f"{argument} must be a list of {count} words, one for each concept; got "
-            f"{words!r}."
+            f"Expected {argument} as a list of {count} words, one for each concept. "
+            f"Received: {argument}={words!r}. Pass as many words."
         )
     return listed
 
@@ -288,7 +277,10 @@ class NetworkDissection(keras.metrics.Metric):
         self.concepts = check_words("concepts", concepts, len(concepts))
         count = len(self.concepts)
         if not count:
-            raise ValueError(f"concepts must name at least one; got {concepts!r}.")
+            raise ValueError(
+                "Expected concepts as at least one name, or their number. Received: "
+                f"concepts={concepts!r}. Pass the names of the concepts."
+            )
         if concept_categories is None:
             concept_categories = ["concept"] * count
         self.concept_categories = check_words(
@@ -321,8 +313,9 @@ class NetworkDissection(keras.metrics.Metric):
         shape = maps.shape[-1], masks.masks.shape[1]
         if shape != (len(self.thresholds), len(self.concepts)):
             raise ValueError(
-                f"This metric was made for {len(self.thresholds)} filters and "
-                f"{len(self.concepts)} concepts; got {shape[0]} and {shape[1]}."
+                f"Expected {len(self.thresholds)} filters and {len(self.concepts)} "
+                f"concepts, as this metric was made for. Received: {shape[0]} filters "
+                f"and {shape[1]} concepts. Make a metric for these."
             )
         size = self.image_size or masks.masks.shape[2:]
         counts = count_pixels(
@@ -338,11 +331,7 @@ class NetworkDissection(keras.metrics.Metric):
     def merge_state(self, metrics: Iterable[NetworkDissection]) -> None:
         """Adds what other metrics of the same settings have seen."""
         for other in metrics:
-            if other.get_config() | {"name": ""} != self.get_config() | {"name": ""}:
-                raise ValueError(
-                    "Metrics must have the same settings to be merged, thresholds "
-                    f"included; got {other.name} and {self.name}."
-                )
+            check_same_settings(self, other)
             self._add(other._read())
 
     def _read(self) -> np.ndarray:

@@ -53,8 +53,9 @@ def is_part_detector(
     """
     if tracking.per_filter.shape != hit_gain.per_filter.shape:
         raise ValueError(
-            f"tracking is for {tracking.per_filter.size} filters but hit_gain for "
-            f"{hit_gain.per_filter.size}; pass figures of the same layer."
+            "Expected tracking and hit_gain of the same filters. Received: tracking "
+            f"of {tracking.per_filter.size} filters and hit_gain of "
+            f"{hit_gain.per_filter.size}. Pass results of the same layer."
         )
     # A comparison with NaN is False: a filter that was not judged is no detector.
     return (tracking.per_filter > least_tracking) & (
@@ -95,20 +96,26 @@ def part_coverage(parts: Any, weights: Any = None) -> float:
     parts = to_numpy(parts)
     if parts.ndim != 1:
         raise ValueError(
-            f"parts must have shape (filters,), one part each; got shape {parts.shape}."
+            "Expected parts of shape (filters,), one part for each filter. Received: "
+            f"parts of shape {parts.shape}. Pass the .part of ki.metrics.tracking."
         )
     if parts.size and (parts.dtype.kind not in "iuf" or np.any(parts % 1 != 0)):
         raise ValueError(
-            f"parts must be whole numbers, the index of a landmark each; got {parts}."
+            "Expected parts as whole numbers, the index of a landmark each. "
+            f"Received: parts={parts!r}. Pass the .part of ki.metrics.tracking."
         )
     weights = np.ones(len(parts)) if weights is None else to_numpy(weights)
     weights = np.nan_to_num(weights.astype("float64"), posinf=np.inf)
     if weights.shape != parts.shape:
         raise ValueError(
-            f"weights must have the shape of parts, {parts.shape}; got {weights.shape}."
+            f"Expected weights of the shape of parts, {parts.shape}. Received: "
+            f"weights of shape {weights.shape}. Pass one weight for each filter."
         )
     if np.any(weights < 0) or np.any(np.isinf(weights)):
-        raise ValueError("weights must be finite and not negative; clip them at 0.")
+        raise ValueError(
+            "Expected weights that are finite and not negative. Received: weights "
+            f"from {weights.min()} to {weights.max()}. Clip them at 0."
+        )
     following = parts >= 0
     counts = np.bincount(parts[following].astype(int), weights[following])
     counts = counts[counts > 0]
@@ -170,7 +177,8 @@ def nearest_landmarks(
     """
     if top is not None and top < 1:
         raise ValueError(
-            f"top must be a positive number of images, or None for all; got {top!r}."
+            "Expected top as a positive number of images, or None for all. Received: "
+            f"top={top!r}. Pass 100, as ki.metrics.location_instability takes."
         )
     peaks = LocatedPeaks.check(positions, scores, landmarks, image_size)
     images = len(peaks.scores)

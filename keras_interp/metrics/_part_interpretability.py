@@ -8,7 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.metrics._peaks import check_integers, to_numpy
+from keras_interp.metrics._peaks import (
+    check_integers,
+    check_iou,
+    check_same_settings,
+    check_together,
+    to_numpy,
+)
 from keras_interp.metrics._scores import PartScores
 
 PIXELS_AT_ONCE = 2**24
@@ -102,11 +108,7 @@ def _counted(labels: Any, categories: Any, images: int, filters: int) -> np.ndar
     """Whether each image counts for each filter, bool `(N, F)`."""
     if labels is None and categories is None:
         return np.ones((images, filters), dtype=bool)
-    if labels is None or categories is None:
-        raise ValueError(
-            "labels and categories must come together: the category of each image "
-            "and of each filter. Pass both or neither."
-        )
+    check_together(labels, categories)
     labels = check_integers(labels, "labels", images)
     categories = check_integers(categories, "categories", filters)
     return labels[:, None] == categories[None]
@@ -115,18 +117,18 @@ def _counted(labels: Any, categories: Any, images: int, filters: int) -> np.ndar
 def _check_masks(
     masks: Any, part_masks: Any, iou: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    if not 0 <= iou < 1:
-        raise ValueError(f"iou must be at least 0 and below 1, got {iou}.")
+    check_iou(iou)
     masks, part_masks = to_numpy(masks), to_numpy(part_masks)
     if part_masks.ndim != 4 or part_masks.dtype != bool:
         raise ValueError(
-            "part_masks must be boolean of shape (images, parts, height, width); got "
-            f"{part_masks.dtype} of shape {part_masks.shape}."
+            "Expected part_masks as booleans of shape (images, parts, height, "
+            f"width). Received: part_masks of {part_masks.dtype}, shape "
+            f"{part_masks.shape}. Pass dataset.part_masks."
         )
     if masks.ndim != 4 or masks.dtype != bool:
         raise ValueError(
-            "masks must be boolean of shape (images, filters, height, width); got "
-            f"{masks.dtype} of shape {masks.shape}. "
+            "Expected masks as booleans of shape (images, filters, height, width). "
+            f"Received: masks of {masks.dtype}, shape {masks.shape}. "
             "ki.metrics.filter_regions makes them from feature maps."
         )
     size = part_masks.shape[2:]
@@ -134,8 +136,9 @@ def _check_masks(
         masks = masks.transpose(0, 3, 1, 2)
     if masks.shape[2:] != size or len(masks) != len(part_masks):
         raise ValueError(
-            f"masks of shape {masks.shape} and part_masks of shape {part_masks.shape} "
-            "must agree in images, height and width; resize one of them."
+            "Expected masks and part_masks of the same images, height and width. "
+            f"Received: masks of shape {masks.shape} and part_masks of shape "
+            f"{part_masks.shape}. Resize one of them."
         )
     return masks, part_masks
 
@@ -192,6 +195,7 @@ class PartInterpretability(keras.metrics.Metric):
         super().__init__(name=name, dtype=dtype)
         self.filters = int(filters)
         self.parts = int(parts)
+        check_iou(iou)
         self.iou = iou
         self.categories = None
         if categories is not None:
@@ -218,9 +222,10 @@ class PartInterpretability(keras.metrics.Metric):
         )
         if associated.shape != tuple(self.associated.shape):
             raise ValueError(
-                f"This metric was made for {self.filters} filters and {self.parts} "
-                f"parts; got masks of {associated.shape[0]} filters and part_masks of "
-                f"{associated.shape[1]} parts."
+                f"Expected {self.filters} filters and {self.parts} parts, as this "
+                f"metric was made for. Received: masks of {associated.shape[0]} "
+                f"filters and part_masks of {associated.shape[1]} parts. Make a "
+                "metric for these."
             )
         self.associated.assign_add(associated.astype("int32"))
         self.shown.assign_add(shown.astype("int32"))
@@ -228,11 +233,7 @@ class PartInterpretability(keras.metrics.Metric):
     def merge_state(self, metrics: Iterable[PartInterpretability]) -> None:
         """Adds what other metrics of the same settings have seen."""
         for other in metrics:
-            if other.get_config() | {"name": ""} != self.get_config() | {"name": ""}:
-                raise ValueError(
-                    "Metrics must have the same settings to be merged; got "
-                    f"{other.get_config()} and {self.get_config()}."
-                )
+            check_same_settings(self, other)
             self.associated.assign_add(other.associated)
             self.shown.assign_add(other.shown)
 

@@ -28,9 +28,9 @@ def height_width(image_size: int | tuple[int, int]) -> tuple[float, float]:
         pair = np.repeat(pair, 2)
     if pair.size != 2 or not np.all(np.isfinite(pair)) or np.any(pair <= 0):
         raise ValueError(
-            "image_size must be a positive number or (height, width) in pixels; "
-            f"got {image_size!r}. Pass the size of the images that the landmarks "
-            "refer to, such as model.input_shape[1:3]."
+            "Expected image_size as a positive number or (height, width) in pixels. "
+            f"Received: image_size={image_size!r}. Pass the size of the images that "
+            "the landmarks refer to, such as model.input_shape[1:3]."
         )
     return float(pair[0]), float(pair[1])
 
@@ -45,12 +45,14 @@ def check_feature_maps(feature_maps: Any) -> np.ndarray:
     maps = to_numpy(feature_maps)
     if maps.ndim != 4:
         raise ValueError(
-            "feature_maps must have shape (images, height, width, filters); got "
-            f"shape {maps.shape}."
+            "Expected feature_maps of shape (images, height, width, filters). "
+            f"Received: feature_maps of shape {maps.shape}. Pass the maps of a batch "
+            "of images, channels last."
         )
     if maps.shape[1] * maps.shape[2] == 0:
         raise ValueError(
-            f"feature_maps must have at least one cell; got shape {maps.shape}."
+            "Expected feature_maps with at least one cell. Received: feature_maps of "
+            f"shape {maps.shape}. Check the size of the images they were made from."
         )
     if maps.dtype.kind not in "fiub":
         # The bfloat16 of mixed precision is a type that NumPy itself lacks.
@@ -59,8 +61,9 @@ def check_feature_maps(feature_maps: Any) -> np.ndarray:
     if maps.size and np.isnan(maps.max()):
         broken = np.isnan(maps).any(axis=(1, 2)).sum()
         raise ValueError(
-            f"feature_maps hold NaN in {broken} of {maps.shape[0] * maps.shape[3]} "
-            "maps; check that training did not diverge."
+            f"Expected feature_maps without NaN. Received: NaN in {broken} of "
+            f"{maps.shape[0] * maps.shape[3]} maps. Check that training did not "
+            "diverge."
         )
     return maps
 
@@ -70,14 +73,15 @@ def check_positions(positions: Any) -> np.ndarray:
     positions = to_numpy(positions).astype("float64", copy=False)
     if positions.ndim != 3 or positions.shape[-1] != 2:
         raise ValueError(
-            "positions must have shape (images, filters, 2) with (x, y) in pixels; "
-            f"got shape {positions.shape}. ki.metrics.positions_and_scores makes them "
-            "from feature maps."
+            "Expected positions of shape (images, filters, 2) with (x, y) in pixels. "
+            f"Received: positions of shape {positions.shape}. "
+            "ki.metrics.positions_and_scores makes them from feature maps."
         )
     if np.isinf(positions).any():
         raise ValueError(
-            "positions must be finite, or NaN where a filter does not fire; got "
-            "infinite ones. Check the feature maps they were made from."
+            "Expected positions that are finite, or NaN where a filter does not "
+            "fire. Received: infinite positions. Check the feature maps they were "
+            "made from."
         )
     return positions
 
@@ -87,16 +91,21 @@ def check_landmarks(landmarks: Any, images: int) -> np.ndarray:
     landmarks = to_numpy(landmarks).astype("float64")
     if landmarks.ndim != 3 or landmarks.shape[-1] != 2:
         raise ValueError(
-            "landmarks must have shape (images, landmarks, 2) with (x, y) in pixels "
-            f"and NaN where absent; got shape {landmarks.shape}."
+            "Expected landmarks of shape (images, landmarks, 2) with (x, y) in "
+            "pixels and NaN where absent. Received: landmarks of shape "
+            f"{landmarks.shape}. Pass dataset.landmarks."
         )
     if len(landmarks) != images:
         raise ValueError(
-            f"positions hold {images} images but landmarks hold {len(landmarks)}; "
-            "pass both for the same images in the same order."
+            "Expected positions and landmarks of the same images in the same order. "
+            f"Received: positions of {images} images and landmarks of "
+            f"{len(landmarks)}. Pass both for the same images."
         )
     if np.isinf(landmarks).any():
-        raise ValueError("landmarks must be finite, or NaN where absent; got infinity.")
+        raise ValueError(
+            "Expected landmarks that are finite, or NaN where absent. Received: "
+            "infinite landmarks. Set those that are absent to NaN."
+        )
     landmarks[np.isnan(landmarks).any(axis=-1)] = np.nan
     return landmarks
 
@@ -106,11 +115,50 @@ def check_scores(scores: Any, positions: np.ndarray) -> np.ndarray:
     scores = to_numpy(scores).astype("float64", copy=False)
     if scores.shape != positions.shape[:2]:
         raise ValueError(
-            "scores must have shape (images, filters) = "
-            f"{positions.shape[:2]} as positions do; got shape {scores.shape}. They "
-            "are the peak values of the maps."
+            f"Expected scores of shape {positions.shape[:2]} (images, filters), as "
+            f"positions have. Received: scores of shape {scores.shape}. Pass the peak "
+            "values of the same maps."
         )
     return scores
+
+
+def check_radius(radius: float) -> None:
+    """Refuses what is no positive share of the diagonal."""
+    if not radius > 0:
+        raise ValueError(
+            "Expected radius as a positive share of the diagonal. Received: "
+            f"radius={radius!r}. Pass 0.1, the default."
+        )
+
+
+def check_iou(iou: float) -> None:
+    """Refuses what is no share."""
+    if not 0 <= iou < 1:
+        raise ValueError(
+            f"Expected iou of at least 0 and below 1. Received: iou={iou!r}. Leave it "
+            "out for the paper's value."
+        )
+
+
+def check_together(labels: Any, categories: Any) -> None:
+    """Refuses categories of images without those of filters, or the reverse."""
+    if labels is None or categories is None:
+        missing = "labels" if labels is None else "categories"
+        raise ValueError(
+            "Expected labels and categories together: the category of each image and "
+            f"of each filter. Received: {missing}=None. Pass both or neither."
+        )
+
+
+def check_same_settings(metric: Any, other: Any) -> None:
+    """Refuses to add up what metrics of different settings have seen."""
+    own, theirs = metric.get_config(), other.get_config()
+    changed = [key for key in own if key != "name" and own[key] != theirs.get(key)]
+    if changed:
+        raise ValueError(
+            f"Expected metrics of the same settings to merge. Received: {changed} of "
+            f"{other.name!r} differ from those of {metric.name!r}. Make them alike."
+        )
 
 
 def check_integers(values: Any, name: str, length: int) -> np.ndarray:
@@ -118,8 +166,9 @@ def check_integers(values: Any, name: str, length: int) -> np.ndarray:
     array = to_numpy(values)
     if array.shape != (length,) or array.dtype.kind not in "iu":
         raise ValueError(
-            f"{name} must be integers of shape ({length},); got {array.dtype} of shape "
-            f"{array.shape}. For one-hot labels pass labels.argmax(axis=1)."
+            f"Expected {name} as integers of shape ({length},). Received: {name} of "
+            f"{array.dtype}, shape {array.shape}. For one-hot labels pass "
+            "labels.argmax(axis=1)."
         )
     return array
 
@@ -195,11 +244,7 @@ class LocatedPeaks:
         images, filters = self.firing.shape
         if labels is None and categories is None:
             return [(np.ones(images, dtype=bool), np.ones(filters, dtype=bool))]
-        if labels is None or categories is None:
-            raise ValueError(
-                "labels and categories must come together: the category of each "
-                "image and of each filter. Pass both or neither."
-            )
+        check_together(labels, categories)
         labels = check_integers(labels, "labels", images)
         categories = check_integers(categories, "categories", filters)
         return [
@@ -290,9 +335,9 @@ def check_cells(cells: Any, image_size: int | tuple[int, int]) -> np.ndarray:
         cells = cells.reshape(-1, cells.shape[-1])
     if cells.ndim != 2 or cells.shape[1] != 2 or not len(cells):
         raise ValueError(
-            "cells must have shape (cells, 2) or (height, width, 2) with (x, y) in "
-            f"pixels, at least one; got shape {cells.shape}. "
-            "`receptive_field.centers(height, width)` gives those of a layer."
+            "Expected cells of shape (cells, 2) or (height, width, 2) with (x, y) in "
+            f"pixels, at least one. Received: cells of shape {cells.shape}. Pass "
+            "receptive_field.centers(height, width) of a layer."
         )
     return cells
 

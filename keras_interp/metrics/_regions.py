@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_interp.metrics._activation_thresholds import check_thresholds
 from keras_interp.metrics._peaks import (
     check_feature_maps,
     height_width,
@@ -71,22 +72,24 @@ def filter_regions(
         section 5.2.1 and footnote 5; Bau et al., Network Dissection, CVPR 2017.
     """
     maps = check_feature_maps(feature_maps)
-    thresholds = to_numpy(thresholds).astype("float64")
-    if thresholds.shape != maps.shape[-1:]:
-        raise ValueError(
-            f"thresholds must have shape {maps.shape[-1:]}, one for each filter; got "
-            f"{thresholds.shape}."
-        )
+    thresholds = check_thresholds(thresholds, maps.shape[-1])
     height, width = (round(side) for side in height_width(image_size))
     if region == "disc":
         if radius is None:
             radius = RADIUS_SHARE * float(np.mean(receptive_field.size))
         if not radius > 0:
-            raise ValueError(f"radius must be positive, in pixels; got {radius}.")
+            raise ValueError(
+                "Expected radius as a positive number of pixels. Received: "
+                f"radius={radius!r}. Leave it out for 0.18 of the receptive field's "
+                "size."
+            )
         return _discs(maps > thresholds, receptive_field, height, width, radius)
     if region == "bilinear":
         return _interpolated(maps, thresholds, receptive_field, height, width)
-    raise ValueError(f'region must be "disc" or "bilinear", got {region!r}.')
+    raise ValueError(
+        f'Expected region as "disc" or "bilinear". Received: region={region!r}. '
+        "Pass one of these."
+    )
 
 
 def _discs(
@@ -181,12 +184,7 @@ def empirical_regions(
     """
     maps = check_feature_maps(feature_maps)
     batch, rows, columns, filters = maps.shape
-    limits = to_numpy(thresholds)
-    if limits.shape != (filters,):
-        raise ValueError(
-            f"thresholds must hold one value for each of the {filters} filters; got "
-            f"shape {limits.shape}."
-        )
+    limits = check_thresholds(thresholds, filters)
     shapes = _check_shapes(shapes, filters)
     # A silent unit is never active, even for a filter whose threshold is 0.
     active = np.where((maps > limits) & (maps > 0), maps, 0)
@@ -207,8 +205,9 @@ def _check_shapes(shapes: Any, filters: int) -> np.ndarray:
     odd = array.ndim == 3 and array.shape[1] % 2 == 1 and array.shape[2] % 2 == 1
     if not odd or len(array) != filters:
         raise ValueError(
-            f"shapes must have shape ({filters}, 2 * height - 1, 2 * width - 1); got "
-            f"{array.shape}. Make them with empirical_receptive_field."
+            f"Expected shapes of shape ({filters}, 2 * height - 1, 2 * width - 1). "
+            f"Received: shapes of shape {array.shape}. Make them with "
+            "ki.metrics.empirical_receptive_field."
         )
     return array
 
@@ -269,7 +268,10 @@ def part_density(
     if sigma is None:
         sigma = cell_distance(receptive_field)
     if not sigma > 0:
-        raise ValueError(f"sigma must be a positive number of pixels; got {sigma!r}.")
+        raise ValueError(
+            "Expected sigma as a positive number of pixels. Received: "
+            f"sigma={sigma!r}. Leave it out for the stride."
+        )
     cells = maps.reshape(batch, rows * columns, filters)
     weights = np.maximum(cells.max(axis=1), 0)
     centers = receptive_field.centers(rows, columns).reshape(-1, 2)

@@ -50,15 +50,16 @@ def split_images(choose_on: Any, images: int) -> tuple[np.ndarray, np.ndarray]:
     chosen = to_numpy(choose_on)
     if chosen.shape != (images,) or chosen.dtype != bool:
         raise ValueError(
-            f"choose_on must be a boolean array of shape ({images},), True for the "
-            f"images that choose the part; got {chosen.dtype} of shape "
-            f"{chosen.shape}. For training images pass `dataset.split == 'train'`."
+            f"Expected choose_on as booleans of shape ({images},), True for the "
+            f"images that choose the part. Received: choose_on of {chosen.dtype}, "
+            f"shape {chosen.shape}. For training images pass dataset.split == "
+            '"train".'
         )
     if images and (chosen.all() or not chosen.any()):
         raise ValueError(
-            "choose_on must leave images on both sides, some that choose and some "
-            f"that are scored; got {int(chosen.sum())} of {images} True. Pass None "
-            "to let all images do both (optimistic)."
+            "Expected choose_on to leave images on both sides, some that choose and "
+            f"some that are scored. Received: {int(chosen.sum())} of {images} True. "
+            "Pass None to let all images do both (optimistic)."
         )
     return chosen, ~chosen
 

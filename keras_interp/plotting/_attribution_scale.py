@@ -121,20 +121,24 @@ def without_channels(values: np.ndarray, channels: str) -> np.ndarray:
 def check_map(name: str, attribution: Any, channels: str) -> np.ndarray:
     """One map as finite float64 `(H, W)`."""
     if channels not in CHANNELS:
-        raise ValueError(f"channels must be one of {CHANNELS}; got {channels!r}.")
+        raise ValueError(
+            f"Expected channels as one of {CHANNELS}. Received: "
+            f"channels={channels!r}. Pass one of these."
+        )
     values = to_numpy(attribution)
     fits = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] in (1, 3))
     if not fits or not values.size:
         raise ValueError(
-            f"{name} must have shape (height, width), (height, width, 1) or (height, "
-            f"width, 3); got shape {values.shape}. Of a batch pass one map, such as "
-            "maps[0]."
+            f"Expected {name} of shape (height, width), (height, width, 1) or "
+            f"(height, width, 3). Received: {name} of shape {values.shape}. Of a "
+            "batch pass one map, such as maps[0]."
         )
     values = values.astype("float64")
     if not np.isfinite(values).all():
         raise ValueError(
-            f"{name} holds {int((~np.isfinite(values)).sum())} values that are NaN or "
-            "infinite; only finite values can be shown."
+            f"Expected {name} with finite values. Received: "
+            f"{int((~np.isfinite(values)).sum())} values that are NaN or infinite. "
+            "Only finite values can be shown."
         )
     return values if values.ndim == 2 else without_channels(values, channels)
 
@@ -143,5 +147,7 @@ def check_percentile(percentile: float) -> None:
     """Refuses what is no percentile."""
     if not 0 < percentile <= 100:
         raise ValueError(
-            f"percentile must lie above 0 and up to 100; got {percentile}."
+            "Expected percentile above 0 and up to 100. Received: "
+            f"percentile={percentile!r}. Pass 99 for a scale that a few strong pixels "
+            "do not set."
         )

@@ -18,6 +18,7 @@ from keras_interp.plotting._attribution_scale import (
 from keras_interp.plotting._canvas import (
     as_image,
     axes_or_new,
+    check_opacity,
     grid_or_new,
     show_image,
     without_ticks,
@@ -102,7 +103,10 @@ def attribution_overlay(
     check_percentile(percentile)
     check_opacity(opacity)
     if limit is not None and not limit > 0:
-        raise ValueError(f"limit must be positive; got {limit!r}.")
+        raise ValueError(
+            f"Expected limit as a positive value. Received: limit={limit!r}. Leave it "
+            "out for a percentile of the values."
+        )
     values = check_map("attribution", attribution, channels)
     beneath = None if image is None else check_beneath(image, values)
     scale = AttributionScale.of(values, percentile, limit, signed, cmap)
@@ -121,20 +125,14 @@ def attribution_overlay(
     return ax
 
 
-def check_opacity(opacity: float) -> None:
-    """Refuses what is no share."""
-    if not 0 <= opacity <= 1:
-        raise ValueError(f"opacity must lie between 0 and 1; got {opacity!r}.")
-
-
 def check_beneath(image: Any, values: np.ndarray) -> np.ndarray:
     """The image in gray, `(H, W)`, refused if the map has another size."""
     gray = as_image(image) @ _BRIGHTNESS
     if gray.shape != values.shape:
         raise ValueError(
-            f"attribution must have the image's height and width, {gray.shape}; got "
-            f"{values.shape}. Resize the image as it was for the network; for "
-            "feature maps use ki.plotting.overlay."
+            f"Expected attribution of the image's height and width, {gray.shape}. "
+            f"Received: attribution of shape {values.shape}. Resize the image as it "
+            "was for the network; for feature maps use ki.plotting.overlay."
         )
     return gray
 
@@ -252,7 +250,10 @@ def attribution_grid(
     check_percentile(percentile)
     check_opacity(opacity)
     if scale not in _SCALES:
-        raise ValueError(f"scale must be one of {_SCALES}; got {scale!r}.")
+        raise ValueError(
+            f"Expected scale as one of {_SCALES}. Received: scale={scale!r}. Pass one "
+            "of these."
+        )
     maps = _check_maps(images, attributions, explained, channels)
     for rows in maps.values():
         grays = [check_beneath(*pair) for pair in zip(images, rows, strict=True)]
@@ -285,22 +286,25 @@ def _check_maps(
     count = len(images)
     if not isinstance(attributions, Mapping) or not attributions or not count:
         raise ValueError(
-            "attributions must be a dict from names of methods to maps of at least one "
-            f"image; got {type(attributions).__name__} and {count} images."
+            "Expected attributions as a dict from names of methods to maps of at "
+            f"least one image. Received: {type(attributions).__name__} and {count} "
+            f'images. Pass {{"saliency": maps}}.'
         )
     if explained is not None and (
         isinstance(explained, str) or len(explained) != count
     ):
         raise ValueError(
-            f"explained must hold one word for each of the {count} images; got "
-            f"{explained!r}."
+            f"Expected explained as one word for each of the {count} images. "
+            f"Received: explained={explained!r}. Pass a list of words."
         )
     checked = {}
     for name, maps in attributions.items():
         maps = maps if isinstance(maps, list | tuple) else to_numpy(maps)
         if len(maps) != count:
             raise ValueError(
-                f"attributions[{name!r}] holds {len(maps)} maps for {count} images."
+                f"Expected a map for each of the {count} images. Received: "
+                f"{len(maps)} maps in attributions[{name!r}]. Compute them for the "
+                "same images."
             )
         checked[name] = [
             check_map(f"attributions[{name!r}][{row}]", one, channels)

@@ -51,6 +51,15 @@ def grid_or_new(
     return figure.subplots(rows, columns, squeeze=False)
 
 
+def check_opacity(opacity: float) -> None:
+    """Refuses what is no share."""
+    if not 0 <= opacity <= 1:
+        raise ValueError(
+            f"Expected opacity from 0 to 1. Received: opacity={opacity!r}. Pass 0.75, "
+            "say, to see the image through the map."
+        )
+
+
 def without_ticks(ax: Axes) -> None:
     """Take the ticks off axes that show an image."""
     ax.set_xticks([])
@@ -76,16 +85,17 @@ def as_image(image: Any) -> np.ndarray:
         array = array[..., None]
     if array.ndim != 3 or array.shape[-1] not in (1, 3) or array.size == 0:
         raise ValueError(
-            "image must have shape (height, width), (height, width, 1) or "
-            f"(height, width, 3); got shape {array.shape}. Of a batch pass one "
+            "Expected image of shape (height, width), (height, width, 1) or (height, "
+            f"width, 3). Received: image of shape {array.shape}. Of a batch pass one "
             "image, such as images[0]."
         )
     whole_numbers = array.dtype.kind in "iu"
     shown = array.astype("float32")
     if not np.isfinite(shown).all():
         raise ValueError(
-            f"image holds {int((~np.isfinite(shown)).sum())} values that are NaN or "
-            "infinite; only finite values can be shown."
+            "Expected image with finite values. Received: "
+            f"{int((~np.isfinite(shown)).sum())} values that are NaN or infinite. "
+            "Only finite values can be shown."
         )
     least, greatest = float(shown.min()), float(shown.max())
     if least < 0 or greatest > 255:

@@ -139,9 +139,15 @@ def _rows_to_show(show: Sequence[str] | None, masked: np.ndarray | None) -> list
         return [kind for kind in _SHOW if kind != "masked_map" or masked is not None]
     wrong = [kind for kind in show if kind not in _SHOW]
     if wrong or not show:
-        raise ValueError(f"show must name some of {_SHOW}; got {tuple(show)}.")
+        raise ValueError(
+            f"Expected show as some of {_SHOW}. Received: show={tuple(show)}. Leave "
+            "it out for all that can be shown."
+        )
     if "masked_map" in show and masked is None:
-        raise ValueError("show names 'masked_map': pass masked_maps as well.")
+        raise ValueError(
+            'Expected masked_maps where show names "masked_map". Received: '
+            "masked_maps=None. Pass the maps after the mask."
+        )
     return list(show)
 
 
@@ -154,13 +160,15 @@ def _check_arguments(
 ) -> None:
     if len(images) != len(maps):
         raise ValueError(
-            f"images and feature_maps must hold the same images; got {len(images)} "
-            f"images and maps of {len(maps)}."
+            "Expected images and feature_maps of the same images. Received: "
+            f"{len(images)} images and maps of {len(maps)}. Pass the images that the "
+            "maps were made from."
         )
     if masked is not None and masked.shape != maps.shape:
         raise ValueError(
-            f"masked_maps must have the shape of feature_maps, {maps.shape}; got "
-            f"{masked.shape}."
+            f"Expected masked_maps of the shape of feature_maps, {maps.shape}. "
+            f"Received: masked_maps of shape {masked.shape}. Pass the same filters "
+            "and images."
         )
     count = maps.shape[-1]
     if (
@@ -169,10 +177,13 @@ def _check_arguments(
         or filters.max(initial=0) >= count
     ):
         raise ValueError(
-            f"filters must be numbers from 0 to {count - 1}; got {filters.tolist()}."
+            f"Expected filters as numbers from 0 to {count - 1}. Received: "
+            f"filters={filters.tolist()}. The maps have {count} filters."
         )
     if top < 1:
-        raise ValueError(f"top must be at least 1; got {top!r}.")
+        raise ValueError(
+            f"Expected top of at least 1 image. Received: top={top!r}. Pass 5, say."
+        )
 
 
 def _draw_region(

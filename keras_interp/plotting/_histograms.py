@@ -56,18 +56,22 @@ def part_histogram(
     count = len(part_names)
     if parts.ndim != 1 or parts.dtype.kind not in "iu":
         raise ValueError(
-            f"parts must be integers of shape (filters,); got {parts.dtype} of shape "
-            f"{parts.shape}."
+            "Expected parts as integers of shape (filters,). Received: parts of "
+            f"{parts.dtype}, shape {parts.shape}. Pass the .part of "
+            "ki.metrics.tracking."
         )
     if parts.size and (parts.min() < -1 or parts.max() >= count):
         raise ValueError(
-            f"parts must lie between -1 (none) and {count - 1} for {count} part names; "
-            f"got {parts.min()} to {parts.max()}."
+            f"Expected parts from -1 (none) to {count - 1} for {count} part names. "
+            f"Received: parts from {parts.min()} to {parts.max()}. Pass a name for "
+            "each part."
         )
     flags = np.ones(len(parts), bool) if detectors is None else to_numpy(detectors)
     if flags.shape != parts.shape:
         raise ValueError(
-            f"detectors must have the shape of parts, {parts.shape}; got {flags.shape}."
+            f"Expected detectors of the shape of parts, {parts.shape}. Received: "
+            f"detectors of shape {flags.shape}. Pass the result of "
+            "ki.metrics.is_part_detector."
         )
     flags = flags.astype(bool)
     from matplotlib.ticker import MaxNLocator
@@ -129,8 +133,8 @@ def concept_histogram(
     """
     if not hasattr(dissection, "is_detector"):
         raise ValueError(
-            "dissection must be what ki.metrics.network_dissection gives; got "
-            f"{type(dissection).__name__}."
+            "Expected dissection as ki.metrics.network_dissection gives it. "
+            f"Received: {type(dissection).__name__}. Pass the result itself."
         )
     from matplotlib.patches import Patch
     from matplotlib.ticker import MaxNLocator

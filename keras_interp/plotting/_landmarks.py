@@ -60,8 +60,9 @@ def landmarks(
     height, width = show_image(ax, image)
     if len(masks) and masks.shape[1:] != (height, width):
         raise ValueError(
-            f"masks must have shape (parts, {height}, {width}) as the image has; got "
-            f"shape {masks.shape}."
+            f"Expected masks of shape (parts, {height}, {width}), as large as the "
+            f"image. Received: masks of shape {masks.shape}. Resize them with the "
+            "image."
         )
     colors = part_colors(max(len(points), len(masks), len(names or ())))
     for mask, color in zip(masks.astype(bool), colors, strict=False):
@@ -100,8 +101,8 @@ def _rows_of(name: str, values: Any, length: int) -> np.ndarray:
     rows = np.atleast_2d(to_numpy(values).astype("float64"))
     if rows.ndim != 2 or rows.shape[1] != length:
         raise ValueError(
-            f"{name} must have shape (count, {length}); got shape {rows.shape}. Pass "
-            f"those of one image, such as {name}[0]."
+            f"Expected {name} of shape (count, {length}). Received: {name} of shape "
+            f"{rows.shape}. Pass those of one image, such as {name}[0]."
         )
     return rows
 
@@ -111,14 +112,15 @@ def _check_counts(
 ) -> None:
     if masks.ndim != 3:
         raise ValueError(
-            "masks must have shape (parts, height, width); got shape "
-            f"{masks.shape}. Pass those of one image, such as part_masks[0]."
+            "Expected masks of shape (parts, height, width). Received: masks of "
+            f"shape {masks.shape}. Pass those of one image, such as part_masks[0]."
         )
     wanted = {len(points), len(masks)} - {0}
     if names is not None and wanted - {len(names)}:
         raise ValueError(
-            f"names must hold one name a part; got {len(names)} names for "
-            f"{len(points)} points and {len(masks)} masks."
+            f"Expected names as one name for each part. Received: {len(names)} names "
+            f"for {len(points)} points and {len(masks)} masks. Pass "
+            "dataset.landmark_names."
         )
 
 
@@ -164,14 +166,23 @@ def dataset_mosaic(
         ValueError: if there is no such image, or `ax` has another shape.
     """
     if columns < 1:
-        raise ValueError(f"columns must be >= 1, got {columns}")
+        raise ValueError(
+            f"Expected columns of at least 1. Received: columns={columns!r}. Pass 5, "
+            "say."
+        )
     if isinstance(index, int | np.integer):
         if index < 1:
-            raise ValueError(f"index must be at least one image, got {index}")
+            raise ValueError(
+                f"Expected index as at least one image. Received: index={index!r}. "
+                "Pass how many images to draw."
+            )
         index = np.unique(np.linspace(0, len(dataset) - 1, index).round().astype(int))
     shown = dataset.subset(index)
     if not len(shown):
-        raise ValueError("there is no image to show")
+        raise ValueError(
+            "Expected index to choose at least one image. Received: index of none. "
+            "Pass positions in the dataset, or how many images."
+        )
     rows = -(-len(shown) // columns)
     grid = grid_or_new(ax, rows, columns, 2.4, 2.6)
     for row, panel in enumerate(grid.flat):

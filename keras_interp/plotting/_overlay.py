@@ -8,7 +8,12 @@ import numpy as np
 
 from keras_interp.metrics._peaks import to_numpy
 from keras_interp.metrics._regions import part_density
-from keras_interp.plotting._canvas import as_image, axes_or_new, show_image
+from keras_interp.plotting._canvas import (
+    as_image,
+    axes_or_new,
+    check_opacity,
+    show_image,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,8 +67,7 @@ def overlay(
             0 to 1.
     """
     values = _check_heat(heat)
-    if not 0 <= opacity <= 1:
-        raise ValueError(f"opacity must lie between 0 and 1; got {opacity!r}.")
+    check_opacity(opacity)
     least, greatest = value_range or (min(0.0, values.min()), values.max())
     share = np.clip((values - least) / max(greatest - least, 1e-12), 0, 1)
     ax = axes_or_new(ax)
@@ -108,13 +112,14 @@ def _check_heat(heat: Any) -> np.ndarray:
     values = to_numpy(heat).astype("float64")
     if values.ndim != 2 or values.size == 0:
         raise ValueError(
-            f"heat must have shape (height, width); got shape {values.shape}. Of "
-            "feature maps pass one, such as maps[0, :, :, 3]."
+            "Expected heat of shape (height, width). Received: heat of shape "
+            f"{values.shape}. Of feature maps pass one, such as maps[0, :, :, 3]."
         )
     if not np.isfinite(values).all():
         raise ValueError(
-            f"heat holds {int((~np.isfinite(values)).sum())} values that are NaN or "
-            "infinite; check the feature maps that it was made from."
+            "Expected heat with finite values. Received: "
+            f"{int((~np.isfinite(values)).sum())} values that are NaN or infinite. "
+            "Check the feature maps that it was made from."
         )
     return values
 
@@ -171,8 +176,9 @@ def part_heatmap(
     maps = to_numpy(feature_maps)
     if maps.ndim != 3:
         raise ValueError(
-            "feature_maps must have shape (height, width, filters); got shape "
-            f"{maps.shape}. Of a batch pass those of one image, such as maps[0]."
+            "Expected feature_maps of shape (height, width, filters). Received: "
+            f"feature_maps of shape {maps.shape}. Of a batch pass those of one image, "
+            "such as maps[0]."
         )
     image_size = as_image(image).shape[:2]
     heat = part_density(maps[None], receptive_field, image_size, sigma=sigma)[0]

@@ -141,6 +141,7 @@ def _check_image(contributions: PartContributions, index: int) -> None:
     count = len(contributions.values)
     if not 0 <= index < count:
         raise ValueError(
-            f"index must be from 0 to {count - 1}, one of those that the "
-            f"contributions were computed for; got {index}."
+            f"Expected index from 0 to {count - 1}, one of the images that the "
+            f"contributions were computed for. Received: index={index!r}. Pass its "
+            "place among them."
         )

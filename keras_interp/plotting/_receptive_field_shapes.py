@@ -72,8 +72,8 @@ def receptive_field_shapes(
     titles = titles if names is None else [str(name) for name in names]
     if len(titles) != len(shapes):
         raise ValueError(
-            f"names must hold one name for each of the {len(shapes)} shapes; got "
-            f"{len(titles)}."
+            f"Expected names as one name for each of the {len(shapes)} shapes. "
+            f"Received: {len(titles)} names. Pass as many names."
         )
     sizes = empirical_size(shapes)
     images = list(shapes)

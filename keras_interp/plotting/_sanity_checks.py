@@ -132,7 +132,8 @@ def parameter_randomization(
     """
     if measure not in _LABELS:
         raise ValueError(
-            f"Expected measure as one of {list(_LABELS)}, got {measure!r}."
+            f"Expected measure as one of {list(_LABELS)}. Received: "
+            f"measure={measure!r}. Pass one of these."
         )
     stages = len(report.stages)
     ax = axes_or_new(ax, 3.5 + 0.35 * max(stages, 6), 4.0)

@@ -66,8 +66,8 @@ def training_curves(history: Any, ax: np.ndarray | None = None) -> np.ndarray:
     logs = getattr(history, "history", history)
     if not isinstance(logs, Mapping):
         raise ValueError(
-            "history must be what model.fit returns, or a dict from names to values; "
-            f"got {type(history).__name__}."
+            "Expected history as model.fit returns it, or a dict from names to "
+            f"values. Received: {type(history).__name__}. Pass the history itself."
         )
     panels: dict[str, dict[str, np.ndarray]] = {}
     for key, values in logs.items():
@@ -78,8 +78,9 @@ def training_curves(history: Any, ax: np.ndarray | None = None) -> np.ndarray:
             curves[name] = to_numpy(values).astype("float64")
     if not panels:
         raise ValueError(
-            f"history holds nothing to draw; its names are {sorted(map(str, logs))}, "
-            f"and those that end in one of {sorted(_PANELS)} are drawn."
+            f"Expected history with names that end in one of {sorted(_PANELS)}. "
+            f"Received: the names {sorted(map(str, logs))}. Pass the history of a fit "
+            "of at least one epoch."
         )
     titles = [title for title in _ORDER if title in panels]
     drawn = _panel_axes(ax, len(titles))

@@ -48,8 +48,9 @@ class ReportTable:
         for number, row in enumerate(self.rows):
             if len(row) != len(self.columns):
                 raise ValueError(
-                    f"row {number} must have {len(self.columns)} cells, one for each "
-                    f"of {list(self.columns)}; got {list(row)}."
+                    f"Expected row {number} to have {len(self.columns)} cells, one "
+                    f"for each of {list(self.columns)}. Received: {list(row)}. Leave "
+                    'a cell empty with "".'
                 )
 
     @property
@@ -89,11 +90,15 @@ class ReportBars:
     def __post_init__(self) -> None:
         if not len(self.labels) == len(self.values) == len(self.measured):
             raise ValueError(
-                "labels, values and measured must have the same length; got "
-                f"{len(self.labels)}, {len(self.values)} and {len(self.measured)}."
+                "Expected labels, values and measured of the same length. Received: "
+                f"{len(self.labels)}, {len(self.values)} and {len(self.measured)}. "
+                "Pass one of each for every bar."
             )
         if any(value < 0 for value in self.values):
-            raise ValueError(f"bars must be at least 0 long; got {list(self.values)}.")
+            raise ValueError(
+                "Expected bars that are at least 0 long. Received: "
+                f"values={list(self.values)}. Show negative values in a table."
+            )
 
     @property
     def shares(self) -> list[float]:
@@ -129,8 +134,8 @@ class ReportFigure:
     def __post_init__(self) -> None:
         if not self.png.startswith(b"\x89PNG\r\n\x1a\n"):
             raise ValueError(
-                "png must hold the bytes of a PNG file; got bytes that begin with "
-                f"{self.png[:8]!r}. ReportFigure.drawn makes one from axes."
+                "Expected png as the bytes of a PNG file. Received: bytes that begin "
+                f"with {self.png[:8]!r}. ReportFigure.drawn makes them from axes."
             )
 
     @classmethod

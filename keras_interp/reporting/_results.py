@@ -57,7 +57,9 @@ def results_tables(rows: Sequence[Row]) -> list[ReportTable]:
         missing = {"row", "metric", "value"} - set(row)
         if missing:
             raise ValueError(
-                f"a row of results must name {sorted(missing)} too; got {dict(row)}."
+                "Expected each row of results with row, metric and value. Received: "
+                f"{dict(row)}, which lacks {sorted(missing)}. Add them, None for a "
+                "value that was not measured."
             )
     metrics = _in_order(row["metric"] for row in rows)
     if not any("/" in row["row"] for row in rows):

@@ -105,19 +105,24 @@ def test_reset_and_config():
 
 @pytest.mark.parametrize("quantile", [0, 1, -0.5])
 def test_bad_quantiles_are_refused(quantile):
-    with pytest.raises(ValueError, match="quantile must be"):
+    with pytest.raises(ValueError, match="Expected quantile as a share of"):
         activation_thresholds(np.zeros((1, 2, 2, 1)), quantile)
-    with pytest.raises(ValueError, match="quantile must be"):
+    with pytest.raises(ValueError, match="Expected quantile as a share of"):
         ActivationThreshold(1, quantile)
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match="accuracy must"):
+    with pytest.raises(
+        ValueError, match="Expected accuracy between 0 and 1.*Received: accuracy=0"
+    ):
         ActivationThreshold(1, accuracy=0)
-    with pytest.raises(ValueError, match="smallest must"):
+    with pytest.raises(
+        ValueError,
+        match=r"Expected 0 < smallest < largest.*Received: smallest=2\.0, largest=1\.0",
+    ):
         ActivationThreshold(1, smallest=2.0, largest=1.0)
     metric = ActivationThreshold(2)
-    with pytest.raises(ValueError, match="must have 2 filters"):
+    with pytest.raises(ValueError, match="Expected feature_maps with 2 filters, as"):
         metric.update_state(np.zeros((1, 2, 2, 3)))
     with pytest.raises(ValueError, match="NaN"):
         metric.update_state(np.full((1, 2, 2, 2), np.nan))

@@ -79,10 +79,16 @@ def test_no_images():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"thresholds": [0.5, 0.5]}, "thresholds must have shape \\(1,\\)"),
-        ({"region": "square"}, 'region must be "disc" or "bilinear"'),
-        ({"radius": 0}, "radius must be positive"),
-        ({"feature_maps": np.zeros((8, 8))}, "feature_maps must have shape"),
+        ({"thresholds": [0.5, 0.5]}, r"Expected thresholds of shape \(1,\), one"),
+        (
+            {"region": "square"},
+            """Expected region as "disc" or "bilinear".*Received: region='square'""",
+        ),
+        ({"radius": 0}, "Expected radius as a positive number.*Received: radius=0"),
+        (
+            {"feature_maps": np.zeros((8, 8))},
+            r"Expected feature_maps of shape \(images, height,",
+        ),
     ],
 )
 def test_bad_input_is_refused(change, message):

@@ -135,11 +135,14 @@ def test_absent_landmarks_give_nan():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"radius": 0.0}, "radius must be"),
-        ({"radius": float("nan")}, "radius must be"),
-        ({"cells": np.zeros((0, 2))}, "cells must have shape"),
-        ({"cells": np.zeros((4, 3))}, "cells must have shape"),
-        ({"positions": np.zeros((4, 3, 1))}, "positions must have shape"),
+        ({"radius": 0.0}, "Expected radius as a positive share"),
+        ({"radius": float("nan")}, "Expected radius as a positive share"),
+        ({"cells": np.zeros((0, 2))}, r"Expected cells of shape \(cells, 2\)"),
+        ({"cells": np.zeros((4, 3))}, r"Expected cells of shape \(cells, 2\)"),
+        (
+            {"positions": np.zeros((4, 3, 1))},
+            r"Expected positions of shape \(images, filters,",
+        ),
     ],
 )
 def test_bad_input_is_refused(change, message):

@@ -303,18 +303,33 @@ def test_tensors_of_the_backend(constructed):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"top": 1}, "top must be"),
-        ({"top": 2.5}, "top must be"),
-        ({"ddof": 2}, "ddof must be"),
-        ({"scores": np.ones((3, 4))}, "scores must have shape"),
-        ({"landmarks": np.zeros((4, 2))}, "landmarks must have shape"),
-        ({"cells": np.zeros((2, 2, 2, 2))}, "cells must have shape"),
-        ({"labels": np.zeros((4, 2), dtype=int)}, "labels must be integers"),
-        ({"labels": np.zeros(4, dtype=int), "assign": "max"}, "assign must be one of"),
-        ({"labels": np.zeros(4, dtype=int), "assign": [0, 1]}, "assign must be integ"),
+        ({"top": 1}, "Expected top as a whole number"),
+        ({"top": 2.5}, "Expected top as a whole number"),
+        ({"ddof": 2}, r"Expected ddof as 1 \(unbiased variance\).*Received: ddof=2"),
+        (
+            {"scores": np.ones((3, 4))},
+            r"Expected scores of shape \(4, 3\).*Received: scores of shape \(3, 4\)",
+        ),
+        (
+            {"landmarks": np.zeros((4, 2))},
+            r"Expected landmarks of shape \(images, landmarks,",
+        ),
+        ({"cells": np.zeros((2, 2, 2, 2))}, r"Expected cells of shape \(cells, 2\)"),
+        (
+            {"labels": np.zeros((4, 2), dtype=int)},
+            r"Expected labels as integers of shape \(4,\)",
+        ),
+        (
+            {"labels": np.zeros(4, dtype=int), "assign": "max"},
+            r"Expected assign as one of \('min',.*Received: assign='max'",
+        ),
+        (
+            {"labels": np.zeros(4, dtype=int), "assign": [0, 1]},
+            r"Expected assign as integers of shape \(3,\)",
+        ),
         (
             {"labels": np.zeros(4, dtype=int), "assign": "argmax_sum"},
-            "needs activation_sums",
+            r"Expected activation_sums of shape \(images, filters\)",
         ),
         (
             {
@@ -322,7 +337,7 @@ def test_tensors_of_the_backend(constructed):
                 "assign": "argmax_sum",
                 "activation_sums": np.zeros((3, 3)),
             },
-            "activation_sums must have shape",
+            r"Expected activation_sums of shape \(4, 3\),",
         ),
     ],
 )

@@ -155,11 +155,29 @@ def test_no_image_and_no_landmark():
 @pytest.mark.parametrize(
     ("positions", "scores", "landmarks", "size", "message"),
     [
-        (np.zeros((2, 2)), np.ones((2, 1)), LANDMARKS, SIZE, "positions must have"),
-        (np.zeros((2, 1, 2)), np.ones(2), LANDMARKS, SIZE, "scores must have shape"),
-        (np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS[:1], SIZE, "2 images but"),
-        (np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS[0], SIZE, "landmarks must"),
-        (np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS, 0, "image_size must be"),
+        (
+            np.zeros((2, 2)),
+            np.ones((2, 1)),
+            LANDMARKS,
+            SIZE,
+            "Expected positions of shape",
+        ),
+        (np.zeros((2, 1, 2)), np.ones(2), LANDMARKS, SIZE, "Expected scores of shape"),
+        (
+            np.zeros((2, 1, 2)),
+            np.ones((2, 1)),
+            LANDMARKS[:1],
+            SIZE,
+            "positions of 2 images",
+        ),
+        (
+            np.zeros((2, 1, 2)),
+            np.ones((2, 1)),
+            LANDMARKS[0],
+            SIZE,
+            "Expected landmarks of shape",
+        ),
+        (np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS, 0, "Expected image_size"),
     ],
 )
 def test_bad_input_is_refused(positions, scores, landmarks, size, message):
@@ -169,5 +187,5 @@ def test_bad_input_is_refused(positions, scores, landmarks, size, message):
 
 @pytest.mark.parametrize("top", [0, -1])
 def test_no_image_to_count_is_refused(top):
-    with pytest.raises(ValueError, match=f"top must be .* got {top}"):
+    with pytest.raises(ValueError, match=f"positive number of images.*top={top}"):
         nearest_landmarks(np.zeros((2, 1, 2)), np.ones((2, 1)), LANDMARKS, SIZE, top)

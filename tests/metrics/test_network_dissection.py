@@ -293,21 +293,45 @@ def test_concepts_of_a_dataset_bring_their_names(rng):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"quantile": 0}, "quantile must be"),
-        ({"iou": 1.0}, "iou must be"),
-        ({"feature_maps": np.zeros((9, 5, 4))}, "feature_maps must have shape"),
+        ({"quantile": 0}, "Expected quantile as a share of.*Received: quantile=0"),
+        ({"iou": 1.0}, r"Expected iou of at least 0"),
+        (
+            {"feature_maps": np.zeros((9, 5, 4))},
+            r"Expected feature_maps of shape \(images, height,",
+        ),
         ({"feature_maps": np.full((9, 5, 4, 3), np.nan)}, "NaN"),
         ({"feature_maps": np.full((9, 5, 4, 3), -np.inf)}, "540 infinite values"),
-        ({"concept_masks": np.zeros((9, 2, 5, 4))}, "concept_masks must be boolean"),
-        ({"concept_masks": np.zeros((9, 5, 4), bool)}, "concept_masks must be boolean"),
-        ({"concept_masks": np.zeros((9, 0, 5, 4), bool)}, "must be boolean of shape"),
-        ({"concept_masks": np.zeros((8, 2, 5, 4), bool)}, "hold 9 images but"),
+        (
+            {"concept_masks": np.zeros((9, 2, 5, 4))},
+            "Expected concept_masks as booleans of shape",
+        ),
+        (
+            {"concept_masks": np.zeros((9, 5, 4), bool)},
+            "Expected concept_masks as booleans of shape",
+        ),
+        (
+            {"concept_masks": np.zeros((9, 0, 5, 4), bool)},
+            "Expected concept_masks as booleans of shape",
+        ),
+        (
+            {"concept_masks": np.zeros((8, 2, 5, 4), bool)},
+            "Expected feature_maps and concept_masks of the",
+        ),
         ({"thresholds": [1.0, 2.0]}, r"of shape \(3,\)"),
-        ({"annotated": np.ones((9, 3), bool)}, r"annotated must be .* \(9, 2\)"),
-        ({"annotated": np.ones((9, 2))}, "annotated must be boolean"),
-        ({"concept_names": ["head"]}, "concept_names must be a list of 2 words"),
-        ({"concept_categories": "part"}, "concept_categories must be a list of 2"),
-        ({"image_size": -3}, "image_size must be"),
+        (
+            {"annotated": np.ones((9, 3), bool)},
+            r"Expected annotated as booleans of shape",
+        ),
+        ({"annotated": np.ones((9, 2))}, "Expected annotated as booleans of shape"),
+        (
+            {"concept_names": ["head"]},
+            r"Expected concept_names as a list of.*Received: concept_names=\['head'\]",
+        ),
+        ({"concept_categories": "part"}, "Expected concept_categories as a list of"),
+        (
+            {"image_size": -3},
+            "Expected image_size as a positive number.*Received: image_size=-3",
+        ),
     ],
 )
 def test_bad_input_is_refused(change, message):
@@ -318,15 +342,18 @@ def test_bad_input_is_refused(change, message):
 
 def test_bad_streams_are_refused():
     maps, masks, _ = drawn(0)
-    with pytest.raises(ValueError, match="made for 4 filters and 2 concepts; got 3"):
+    with pytest.raises(
+        ValueError,
+        match="Expected 4 filters and 2 concepts,.*Received: 3 filters and 2 concepts",
+    ):
         NetworkDissection(np.ones(4), 2).update_state(maps, masks)
-    with pytest.raises(ValueError, match="thresholds must be finite"):
+    with pytest.raises(ValueError, match=r"Expected thresholds of shape \(1,\), one"):
         NetworkDissection([[1.0]], 2)
     with pytest.raises(ValueError, match="at least one"):
         NetworkDissection([1.0], [])
-    with pytest.raises(ValueError, match="iou must be"):
+    with pytest.raises(ValueError, match=r"Expected iou of at least 0"):
         NetworkDissection([1.0], 2, iou=-1)
-    with pytest.raises(ValueError, match="concept_categories must be a list of 2"):
+    with pytest.raises(ValueError, match="Expected concept_categories as a list of"):
         NetworkDissection([1.0], 2, concept_categories=["part"])
     with pytest.raises(ValueError, match="same settings"):
         NetworkDissection([1.0], 2).merge_state([NetworkDissection([2.0], 2)])

@@ -37,5 +37,5 @@ def test_different_layers_are_refused(constructed):
         constructed.landmarks,
         224,
     )
-    with pytest.raises(ValueError, match="6 filters but hit_gain for 2"):
+    with pytest.raises(ValueError, match="Expected tracking and hit_gain of the"):
         is_part_detector(tracked, hits)

@@ -41,5 +41,7 @@ def test_fewer_than_two_images_give_nan(images):
 
 
 def test_wrong_rank_is_refused():
-    with pytest.raises(ValueError, match="positions must have shape"):
+    with pytest.raises(
+        ValueError, match=r"Expected positions of shape \(images, filters,"
+    ):
         position_spread(np.zeros((3, 2)), 64)

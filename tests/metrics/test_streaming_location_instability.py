@@ -141,13 +141,22 @@ def test_is_made_again_from_its_config():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top": 1}, "top must be"),
-        ({"top": None}, "top must be"),
-        ({"ddof": 3}, "ddof must be"),
-        ({"categories": 0}, "categories must be"),
-        ({"assign": "best"}, "assign must be one of"),
-        ({"assign": [0]}, "assign must be integers"),
-        ({"image_size": -1}, "image_size must be"),
+        ({"top": 1}, "Expected top as a whole number"),
+        ({"top": None}, "Expected top as a whole number"),
+        ({"ddof": 3}, r"Expected ddof as 1 \(unbiased variance\).*Received: ddof=3"),
+        (
+            {"categories": 0},
+            "Expected categories as a positive number,.*Received: categories=0",
+        ),
+        (
+            {"assign": "best"},
+            r"Expected assign as one of \('min',.*Received: assign='best'",
+        ),
+        ({"assign": [0]}, r"Expected assign as integers of shape \(3,\)"),
+        (
+            {"image_size": -1},
+            "Expected image_size as a positive number.*Received: image_size=-1",
+        ),
     ],
 )
 def test_bad_settings_are_refused(options, message):
@@ -160,13 +169,16 @@ def test_bad_settings_are_refused(options, message):
 def test_bad_batches_are_refused():
     positions, scores, landmarks = drawn(0, 5)
     metric = LocationInstability(4, 2, 99)
-    with pytest.raises(ValueError, match="made for 4 filters and 2 landmarks; got 3"):
+    with pytest.raises(
+        ValueError,
+        match="Expected 4 filters and 2 landmarks,",
+    ):
         metric.update_state(positions, scores, landmarks)
-    with pytest.raises(ValueError, match="labels must be given exactly where"):
+    with pytest.raises(ValueError, match="Expected labels exactly where the metric"):
         LocationInstability(3, 2, 99, categories=2).update_state(
             positions, scores, landmarks
         )
-    with pytest.raises(ValueError, match="labels must be given exactly where"):
+    with pytest.raises(ValueError, match="Expected labels exactly where the metric"):
         LocationInstability(3, 2, 99).update_state(
             positions, scores, landmarks, np.zeros(5, dtype=int)
         )

@@ -149,27 +149,51 @@ def test_one_missing_coordinate_means_absent(rng):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"positions": np.zeros((4, 2))}, "positions must have shape"),
-        ({"positions": np.full((4, 3, 2), np.inf)}, "positions must be finite"),
-        ({"scores": np.zeros((4, 2))}, "scores must have shape"),
-        ({"landmarks": np.zeros((4, 2, 3))}, "landmarks must have shape"),
-        ({"landmarks": np.zeros((5, 2, 2))}, "4 images but landmarks hold 5"),
-        ({"landmarks": np.full((4, 2, 2), np.inf)}, "landmarks must be finite"),
-        ({"image_size": 0}, "image_size must be"),
-        ({"image_size": (1, 2, 3)}, "image_size must be"),
-        ({"choose_on": np.array([1, 0, 1, 0])}, "choose_on must be a boolean"),
+        (
+            {"positions": np.zeros((4, 2))},
+            r"Expected positions of shape \(images, filters,",
+        ),
+        (
+            {"positions": np.full((4, 3, 2), np.inf)},
+            "Expected positions that are finite, or.*Received: infinite positions",
+        ),
+        (
+            {"scores": np.zeros((4, 2))},
+            r"Expected scores of shape \(4, 3\).*Received: scores of shape \(4, 2\)",
+        ),
+        (
+            {"landmarks": np.zeros((4, 2, 3))},
+            r"Expected landmarks of shape \(images, landmarks,",
+        ),
+        ({"landmarks": np.zeros((5, 2, 2))}, "Expected positions and landmarks of the"),
+        (
+            {"landmarks": np.full((4, 2, 2), np.inf)},
+            "Expected landmarks that are finite, or.*Received: infinite landmarks",
+        ),
+        ({"image_size": 0}, "Expected image_size as a positive number"),
+        ({"image_size": (1, 2, 3)}, "Expected image_size as a positive number"),
+        (
+            {"choose_on": np.array([1, 0, 1, 0])},
+            "Expected choose_on as booleans of shape",
+        ),
         ({"choose_on": np.ones(3, dtype=bool)}, "shape \\(4,\\)"),
         ({"choose_on": np.ones(4, dtype=bool)}, "both sides"),
         ({"choose_on": np.zeros(4, dtype=bool)}, "both sides"),
-        ({"labels": np.zeros(4, dtype=int)}, "come together"),
-        ({"categories": np.zeros(3, dtype=int)}, "come together"),
+        (
+            {"labels": np.zeros(4, dtype=int)},
+            "Expected labels and categories together: the",
+        ),
+        (
+            {"categories": np.zeros(3, dtype=int)},
+            "Expected labels and categories together: the",
+        ),
         (
             {"labels": np.zeros(4), "categories": np.zeros(3, dtype=int)},
-            "labels must be integers",
+            r"Expected labels as integers of shape \(4,\)",
         ),
         (
             {"labels": np.zeros(4, dtype=int), "categories": np.zeros(2, dtype=int)},
-            "categories must be integers",
+            r"Expected categories as integers of shape \(3,\)",
         ),
     ],
 )

@@ -89,19 +89,34 @@ def test_given_axes_are_drawn_on(images, attributions):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"attributions": {}}, "attributions must be a dict"),
-        ({"attributions": np.zeros((2, 32, 32))}, "attributions must be a dict"),
+        ({"attributions": {}}, "Expected attributions as a dict from"),
+        (
+            {"attributions": np.zeros((2, 32, 32))},
+            "Expected attributions as a dict from",
+        ),
         ({"images": np.zeros((0, 32, 32, 3))}, "and 0 images"),
-        ({"attributions": {"a": np.zeros((3, 32, 32))}}, "holds 3 maps for 2 images"),
+        (
+            {"attributions": {"a": np.zeros((3, 32, 32))}},
+            r"Expected a map for each of.*Received: 3 maps in attributions\['a'\]",
+        ),
         ({"attributions": {"a": np.zeros((2, 8, 8))}}, "the image's height and"),
-        ({"attributions": {"a": np.zeros((2, 32))}}, r"attributions\['a'\]\[0\] must"),
+        (
+            {"attributions": {"a": np.zeros((2, 32))}},
+            r"Expected attributions\['a'\]\[0\] of shape \(height, width\),",
+        ),
         ({"attributions": {"a": np.full((2, 32, 32), np.inf)}}, "NaN or infinite"),
         ({"explained": ["cat"]}, "one word for each of the 2 images"),
         ({"explained": "cat"}, "one word for each of the 2 images"),
-        ({"scale": "row"}, "scale must be one of"),
-        ({"channels": "mean"}, "channels must be one of"),
-        ({"percentile": 0}, "percentile must lie above 0"),
-        ({"opacity": -1}, "opacity must lie between 0 and 1"),
+        ({"scale": "row"}, r"Expected scale as one of \('map',.*Received: scale='row'"),
+        (
+            {"channels": "mean"},
+            r"Expected channels as one of \('sum', 'max'\).*Received: channels='mean'",
+        ),
+        (
+            {"percentile": 0},
+            "Expected percentile above 0 and up.*Received: percentile=0",
+        ),
+        ({"opacity": -1}, "Expected opacity from 0 to 1.*Received: opacity=-1"),
         ({"ax": np.empty((2, 2), object)}, "ax to hold 2 rows and 3 columns"),
     ],
 )

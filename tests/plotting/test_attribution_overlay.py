@@ -177,17 +177,35 @@ def test_shares_do_not_depend_on_the_unit(seed, factor, percentile):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"attribution": np.zeros((4, 4))}, "must have the image's height and width"),
-        ({"attribution": np.zeros((2, 32, 32))}, "attribution must have shape"),
-        ({"attribution": np.zeros((32, 32, 2))}, "attribution must have shape"),
-        ({"attribution": np.zeros((0, 0))}, "attribution must have shape"),
-        ({"attribution": np.full((32, 32), np.nan)}, "holds 1024 values that are NaN"),
-        ({"image": np.zeros((32, 32, 4))}, "image must have shape"),
-        ({"channels": "mean"}, "channels must be one of"),
-        ({"percentile": 0}, "percentile must lie above 0"),
-        ({"percentile": 101}, "percentile must lie above 0"),
-        ({"limit": 0}, "limit must be positive"),
-        ({"opacity": 1.5}, "opacity must lie between 0 and 1"),
+        ({"attribution": np.zeros((4, 4))}, "of the image's height and width"),
+        (
+            {"attribution": np.zeros((2, 32, 32))},
+            r"Expected attribution of shape \(height, width\),",
+        ),
+        (
+            {"attribution": np.zeros((32, 32, 2))},
+            r"Expected attribution of shape \(height, width\),",
+        ),
+        (
+            {"attribution": np.zeros((0, 0))},
+            r"Expected attribution of shape \(height, width\),",
+        ),
+        (
+            {"attribution": np.full((32, 32), np.nan)},
+            "Expected attribution with finite values",
+        ),
+        (
+            {"image": np.zeros((32, 32, 4))},
+            r"Expected image of shape \(height, width\),",
+        ),
+        (
+            {"channels": "mean"},
+            r"Expected channels as one of \('sum', 'max'\).*Received: channels='mean'",
+        ),
+        ({"percentile": 0}, "Expected percentile above 0 and up"),
+        ({"percentile": 101}, "Expected percentile above 0 and up"),
+        ({"limit": 0}, "Expected limit as a positive value.*Received: limit=0"),
+        ({"opacity": 1.5}, r"Expected opacity from 0 to 1.*Received: opacity=1\.5"),
     ],
 )
 def test_bad_input_is_refused(images, values, change, message):

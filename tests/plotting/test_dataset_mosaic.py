@@ -95,9 +95,9 @@ def test_axes_that_were_given_are_drawn_on(dataset):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"columns": 0}, "columns must be >= 1"),
-        ({"index": 0}, "index must be at least one image"),
-        ({"index": []}, "there is no image to show"),
+        ({"columns": 0}, "Expected columns of at least 1.*Received: columns=0"),
+        ({"index": 0}, "Expected index as at least one image.*Received: index=0"),
+        ({"index": []}, "Expected index to choose at least.*Received: index of none"),
         ({"index": [99]}, "positions must lie in"),
     ],
 )

@@ -64,11 +64,18 @@ def test_images_and_filters_do_not_influence_each_other(rng):
 
 
 def test_bad_input_is_refused(dot):
-    with pytest.raises(ValueError, match="images must have shape"):
+    with pytest.raises(ValueError, match=r"Expected images of shape \(images, height,"):
         discrepancy_maps(middle_pixel, dot[0])
-    with pytest.raises(ValueError, match="patch must lie between 1 and 4"):
+    with pytest.raises(
+        ValueError, match="Expected patch from 1 to 4.*Received: patch=5, step=1"
+    ):
         discrepancy_maps(middle_pixel, dot, patch=5)
-    with pytest.raises(ValueError, match="step must be at least 1"):
+    with pytest.raises(
+        ValueError, match="Expected patch from 1 to 4.*Received: patch=1, step=0"
+    ):
         discrepancy_maps(middle_pixel, dot, step=0)
-    with pytest.raises(ValueError, match="feature_maps hold NaN"):
+    with pytest.raises(
+        ValueError,
+        match="Expected feature_maps without NaN.*Received: NaN in 2 of 2 maps",
+    ):
         discrepancy_maps(lambda batch: np.nan * middle_pixel(batch), dot)

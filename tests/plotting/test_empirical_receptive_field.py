@@ -140,13 +140,20 @@ def test_bad_input_is_refused(rng):
         broken[0, 0, 0, 0] = np.inf
         empirical_receptive_field(shifted, broken, FIELD)
     for wrong in ({"strongest": 0}, {"images_per_filter": 0}):
-        with pytest.raises(ValueError, match="must be at least 1"):
+        with pytest.raises(
+            ValueError, match="Expected images_per_filter and strongest of at"
+        ):
             empirical_receptive_field(shifted, images, FIELD, **wrong)
-    with pytest.raises(ValueError, match="smoothing must be at least 0"):
+    with pytest.raises(
+        ValueError,
+        match="Expected smoothing of at least 0 pixels.*Received: smoothing=-1",
+    ):
         empirical_receptive_field(shifted, images, FIELD, smoothing=-1)
     with pytest.raises(ValueError, match="at least one image"):
         empirical_receptive_field(shifted, images[:0], FIELD)
-    with pytest.raises(ValueError, match="patch must lie between 1 and 24"):
+    with pytest.raises(
+        ValueError, match="Expected patch from 1 to 24.*Received: patch=25, step=1"
+    ):
         empirical_receptive_field(shifted, images, FIELD, patch=25)
     with pytest.raises(ValueError, match="NaN"):
         empirical_receptive_field(lambda b: b * np.nan, images, FIELD)

@@ -53,9 +53,12 @@ def test_a_unit_centred_outside_the_image_counts_at_the_border(shapes):
 
 def test_bad_input_is_refused(shapes):
     maps = np.ones((1, 4, 4, 2))
-    with pytest.raises(ValueError, match="one value for each of the 2 filters"):
+    with pytest.raises(ValueError, match=r"Expected thresholds of shape \(2,\), one"):
         empirical_regions(maps, [1.0], FIELD, shapes)
-    with pytest.raises(ValueError, match=r"shapes must have shape \(2,"):
+    with pytest.raises(
+        ValueError,
+        match=r"Expected shapes of shape \(2, 2",
+    ):
         empirical_regions(maps, [1.0, 1.0], FIELD, shapes)
     with pytest.raises(ValueError, match="2 \\* height - 1"):
         empirical_regions(maps[..., :1], [1.0], FIELD, np.zeros((1, 64, 64)))

@@ -64,9 +64,11 @@ def test_the_figure_can_be_saved(images, tmp_path):
 
 
 def test_bad_input_is_refused(images):
-    with pytest.raises(ValueError, match=r"heat must have shape \(height, width\)"):
+    with pytest.raises(ValueError, match=r"Expected heat of shape \(height, width\)"):
         overlay(images[0], np.zeros((4, 4, 2)))
-    with pytest.raises(ValueError, match="heat holds 1 values that are NaN"):
+    with pytest.raises(ValueError, match="Expected heat with finite values"):
         overlay(images[0], [[np.nan, 1.0]])
-    with pytest.raises(ValueError, match="opacity must lie between 0 and 1"):
+    with pytest.raises(
+        ValueError, match="Expected opacity from 0 to 1.*Received: opacity=2"
+    ):
         overlay(images[0], np.eye(2), opacity=2)

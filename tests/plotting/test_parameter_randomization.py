@@ -36,5 +36,8 @@ def test_the_other_measure_on_axes_of_the_caller(report):
     ax = parameter_randomization(report, mine, measure="structural_similarity")
     assert ax is mine
     np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), [1, 0.6, 0.5, 0.4])
-    with pytest.raises(ValueError, match="measure as one of.*got 'colour'"):
+    with pytest.raises(
+        ValueError,
+        match="Expected measure as one of.*Received: measure='colour'",
+    ):
         parameter_randomization(report, measure="colour")

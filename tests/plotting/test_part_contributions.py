@@ -138,7 +138,7 @@ def test_axes_are_taken_and_given_back(found, images):
 
 @pytest.mark.parametrize("image", [2, -1])
 def test_an_image_that_is_not_there_is_refused(found, images, image):
-    with pytest.raises(ValueError, match=f"index must be from 0 to 1.*got {image}"):
+    with pytest.raises(ValueError, match=f"Expected index from 0 to 1.*index={image}"):
         part_contributions(found, image)
-    with pytest.raises(ValueError, match=f"index must be from 0 to 1.*got {image}"):
+    with pytest.raises(ValueError, match=f"Expected index from 0 to 1.*index={image}"):
         part_positions(images[0], found, image)

@@ -36,9 +36,17 @@ def test_no_filter_at_all():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match="parts must be integers"):
+    with pytest.raises(
+        ValueError, match=r"Expected parts as integers of shape \(filters,\)"
+    ):
         part_histogram(np.array([0.0]), ["head"])
-    with pytest.raises(ValueError, match=r"between -1 \(none\) and 0"):
+    with pytest.raises(
+        ValueError,
+        match=r"Expected parts from -1 \(none\) to.*Received: parts from 1 to 1",
+    ):
         part_histogram(np.array([1]), ["head"])
-    with pytest.raises(ValueError, match="detectors must have the shape"):
+    with pytest.raises(
+        ValueError,
+        match=r"Expected detectors of the shape of",
+    ):
         part_histogram(np.array([0]), ["head"], detectors=[True, False])
