@@ -19,13 +19,19 @@ FUNCTIONS = [
 
 
 def test_a_text_takes_its_place_and_is_wrapped():
-    found = filled("Args:\n    index: {call_index}\n    other: {unknown}\n")
-    assert found.split("\n") == [
-        "Args:",
-        "    index: which call of the layer `layer_name`, where the model calls it",
-        "        several times, from 0. Default: the only one.",
-        "    other: {unknown}",
+    docstring = """What it does.
+
+    Args:
+        index: {call_index}
+        other: {unknown}
+    """
+    assert filled(docstring).split("\n") == [
+        "What it does.",
         "",
+        "Args:",
+        "    index: which call of the layer `layer_name`, where the model calls it several",
+        "        times, from 0. Default: the only one.",
+        "    other: {unknown}",
     ]
 
 
