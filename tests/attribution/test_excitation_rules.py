@@ -351,3 +351,44 @@ def test_a_layer_without_a_rule_matters_only_on_the_way():
     assert maps.max() > 0
     with pytest.raises(ValueError, match="LayerNormalization"):
         excitation_backprop(model, images, layer_name="x", output_index=0)
+
+
+def quantized(mode):
+    """Two maps of one cell, a dense layer with weights of 1 and 3, and its score."""
+    model = keras.Sequential(
+        [
+            keras.Input((1, 2, 1)),
+            layers.Identity(name="x"),
+            layers.Flatten(),
+            layers.Dense(1, use_bias=False, name="hidden"),
+        ]
+    )
+    model.set_weights([np.array([[1.0], [3.0]])])
+    model.quantize(mode)
+    assert model.get_layer("hidden").quantization_mode == mode
+    return model
+
+
+def test_a_quantized_dense_layer_shares_as_its_weights_do():
+    maps = excitation_backprop(
+        quantized("int8"), np.ones((1, 1, 2, 1)), 0, layer_name="x"
+    )
+    # In steps of 3 / 127 the weights are 42 and 127.
+    np.testing.assert_allclose(maps[0, 0], [42 / 169, 127 / 169], rtol=1e-5)
+
+
+def test_a_layer_of_four_bits_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"'hidden' \(Dense, quantised to int4\)"):
+        excitation_backprop(quantized("int4"), np.ones((1, 1, 2, 1)), 0, layer_name="x")
+
+
+@pytest.mark.parametrize("mode", ["int8", "float8"])
+def test_a_quantized_network_is_explained_nearly_as_before(mode, images):
+    inputs = keras.Input(SIZE)
+    maps = layers.Conv2D(6, 3, activation="relu", name="maps")(inputs)
+    hidden = layers.Dense(20, activation="relu")(layers.Flatten()(maps))
+    model = seeded(keras.Model(inputs, layers.Dense(CLASSES)(hidden)))
+    before = excitation_backprop(model, images, 1)
+    model.quantize(mode)
+    after = excitation_backprop(model, images, 1)
+    np.testing.assert_allclose(after, before, atol=0.1 * before.max())

@@ -29,7 +29,8 @@ def test_a_text_takes_its_place_and_is_wrapped():
         "What it does.",
         "",
         "Args:",
-        "    index: which call of the layer `layer_name`, where the model calls it several",
+        "    index: which call of the layer `layer_name`, where the model calls it "
+        "several",
         "        times, from 0. Default: the only one.",
         "    other: {unknown}",
     ]

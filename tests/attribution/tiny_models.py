@@ -266,6 +266,18 @@ def mixed_bfloat16():
     return mixed("mixed_bfloat16")
 
 
+def double():
+    """In double precision."""
+    return spelled(dtype="float64")
+
+
+def quantized():
+    """Its dense layer has weights of eight bits."""
+    model = functional()
+    model.quantize("int8")
+    return model
+
+
 MODELS = {
     "functional": functional,
     "sequential": sequential,
@@ -274,4 +286,6 @@ MODELS = {
     "residual": residual,
     "mixed_float16": mixed,
     "mixed_bfloat16": mixed_bfloat16,
+    "double": double,
+    "quantized": quantized,
 }

@@ -90,8 +90,16 @@ FUNCTIONS = {
     "squeeze": "routed",
     "cast": "passed",
 }
+# Weights that are numbers of one scale for each unit, which the formula cancels. Those
+# of four bits have scales for groups of inputs.
+KNOWN_MODES = (None, "int8", "float8")
 # Activations between 0 and 1, with which a model multiplies to switch something off.
 GATES = ("hard_sigmoid", "sigmoid", "softmax")
+
+
+def quantization(operation: Any) -> str | None:
+    """How the weights of a layer are quantised, `None` where they are not."""
+    return getattr(operation, "quantization_mode", None)
 
 
 def rule_of_operation(operation: Any) -> str | None:
@@ -111,9 +119,8 @@ def rule_of_operation(operation: Any) -> str | None:
         return "passed" if known else OPERATIONS.get(name)
     for rule, kinds in LAYERS.items():
         if isinstance(operation, kinds):
-            quantized = getattr(operation, "quantization_mode", None) is not None
             own = all(_is_ours(operation, m) for m in ("call", "convolution_op"))
-            return rule if own and not quantized else None
+            return rule if own and quantization(operation) in KNOWN_MODES else None
     return None
 
 

@@ -15,6 +15,7 @@ from keras_interp._network.graph import is_graph
 from keras_interp._network.layer_names import inner_layers
 from keras_interp.attribution.excitation._rules import (
     layers_with_a_rule,
+    quantization,
     rule_of_function,
     rule_of_operation,
 )
@@ -36,8 +37,12 @@ class _Frame:
 
     @property
     def words(self) -> str:
-        """Its name and class."""
-        return f"{self.operation.name!r} ({type(self.operation).__name__})"
+        """Its name and class, and how it is quantised."""
+        mode = quantization(self.operation)
+        kind = type(self.operation).__name__ + (
+            f", quantised to {mode}" if mode else ""
+        )
+        return f"{self.operation.name!r} ({kind})"
 
 
 class ExcitationTrace(Interceptor):
