@@ -101,8 +101,8 @@ def match_path(
     """
     # A name may hold slashes of its own, as TensorFlow's did.
     known = {"/".join(path): path for path in paths}
-    if layer_name in known:
-        return known[layer_name]
+    if str(layer_name) in known:
+        return known[str(layer_name)]
     matches = [name for name in known if name.endswith(f"/{layer_name}")]
     if len(matches) == 1:
         return known[matches[0]]

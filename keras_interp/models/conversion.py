@@ -23,6 +23,7 @@ from keras_interp._network.layer_names import (
 )
 from keras_interp.layers import InterpretableConv, InterpretableMask
 from keras_interp.layers.interpretable_mask import MASK_ARGUMENTS
+from keras_interp.models._channel_layout import channels_first_operations
 from keras_interp.models.interpretable_model import InterpretableModel
 
 # Zhang, Wu, Zhu (2018) make all the filters of both layers interpretable.
@@ -161,33 +162,36 @@ def _interpretable_layers(
 def _check_model(model: Any) -> None:
     if not isinstance(model, keras.Model):
         raise ValueError(
-            f"Expected a Keras model, got {type(model).__name__}. Give a functional or "
-            "Sequential keras.Model."
+            "Expected `model` as a Keras model. Received: a "
+            f"{type(model).__name__}. Give a functional or Sequential keras.Model."
         )
     if isinstance(model, keras.Sequential) and not model.built:
         raise ValueError(
-            f"Expected a built model, got the Sequential model {model.name!r} without "
-            "a known input. Start it with keras.Input, or call it on data first."
+            "Expected `model` as a built model. Received: the Sequential model "
+            f"{model.name!r} without a known input. Start it with keras.Input, or call "
+            "it on data first."
         )
     if not is_graph(model):
         raise ValueError(
-            "Expected a functional or Sequential model, got the subclassed model "
-            f"{model.name!r}, whose layers Keras does not know as a graph. Put "
-            "keras_interp.layers.InterpretableMask into its `call` yourself."
+            "Expected `model` as a functional or Sequential model. Received: the "
+            f"subclassed model {model.name!r}, whose layers Keras does not know as a "
+            "graph. Put keras_interp.layers.InterpretableMask into its `call` yourself."
         )
 
 
 def _find_layer(model: keras.Model, layer_name: str) -> LayerPlace:
     reason, place = _absence(model, layer_name), None
+    first = channels_first_operations(model)
     if not reason:
         place = find_layer(model, layer_name)
-        reason = _obstacle(place)
-    if reason:
+        reason = _obstacle(place, first)
+    if reason or place is None:
+        able = [p.path for p in layer_places(model) if not _obstacle(p, first)]
         raise ValueError(
-            f"The layer {layer_name!r} of the model {model.name!r} cannot be made "
-            f"interpretable: {reason}. These layers can: {_convertible_names(model)}."
+            f"Expected a layer of {model.name!r} that can be made interpretable. "
+            f"Received: layer_name={layer_name!r}: {reason}. These layers can: "
+            f"{_listed(able)}."
         )
-    assert place is not None
     return place
 
 
@@ -195,16 +199,23 @@ def _absence(model: keras.Model, layer_name: str) -> str:
     for place in layer_places(model):
         inner = flattened_layers(place.layer, include_self=False)
         if not is_graph(place.layer) and layer_name in [part.name for part in inner]:
-            return (
-                f"it is inside the layer {place.path!r}, of class "
-                f"{type(place.layer).__name__}, whose inner graph Keras does not know"
-            )
+            return _hidden_in(place.layer, place.path)
     return ""
 
 
-def _obstacle(place: LayerPlace) -> str:
+def _hidden_in(layer: Any, path: str) -> str:
+    return (
+        f"it is inside the layer {path!r}, of class {type(layer).__name__}, whose "
+        "inner graph Keras does not know"
+    )
+
+
+def _obstacle(place: LayerPlace, channels_first: set[int]) -> str:
     """Why the layer's maps cannot be made interpretable, or an empty string."""
     layer, model = place.layer, place.models[-1]
+    hidden = [around for around in place.models if not is_graph(around)]
+    if hidden:
+        return _hidden_in(hidden[0], hidden[0].name)
     if isinstance(layer, keras.layers.InputLayer):
         return "it is an input"
     tensors = output_tensors(layer, model)
@@ -216,8 +227,11 @@ def _obstacle(place: LayerPlace) -> str:
         )
     if any("float" not in str(tensor.dtype) for tensor in tensors):
         return f"expected an output of floating point numbers, got {tensors[0].dtype}"
-    if getattr(layer, "data_format", None) == "channels_first":
-        return "its data_format is 'channels_first'; build it with 'channels_last'"
+    if id(layer) in channels_first:
+        return (
+            "its data_format is 'channels_first', or that of the layers around it; "
+            "build the model with 'channels_last'"
+        )
     if any(shape[-1] is None for shape in shapes):
         return f"expected a known number of channels, got the shape {shapes[0]}"
     if any(1 in shape[1:3] for shape in shapes):
@@ -230,11 +244,8 @@ def _obstacle(place: LayerPlace) -> str:
     return ""
 
 
-def _convertible_names(model: keras.Model) -> str:
-    """Paths of the layers that can be converted; of very many, the top ones."""
-    paths = [place.path for place in layer_places(model) if not _obstacle(place)]
-    if not paths:
-        return "none"
+def _listed(paths: list[str]) -> str:
+    """The paths in one line; of very many, the top ones."""
     omitted = len(paths) - MOST_NAMES_LISTED
     start = f"{omitted} lower ones, " if omitted > 0 else ""
-    return start + ", ".join(paths[-MOST_NAMES_LISTED:])
+    return start + (", ".join(paths[-MOST_NAMES_LISTED:]) or "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -49,14 +50,18 @@ class LocalResponseNormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         if isinstance(depth, bool) or not isinstance(depth, int) or depth % 2 != 1:
             raise ValueError(
-                f"Expected `depth` as a positive odd integer, got {depth!r}. "
-                "Choose 5, say."
+                "Expected `depth` as a positive odd integer. Received: "
+                f"depth={depth!r}. Choose 5, say."
             )
-        if depth < 1 or not offset > 0 or alpha < 0:
+        numbers = {"offset": offset, "alpha": alpha, "beta": beta}
+        real = all(
+            isinstance(n, int | float) and math.isfinite(n) for n in numbers.values()
+        )
+        if not real or depth < 1 or not offset > 0 or alpha < 0:
             raise ValueError(
-                "Expected depth >= 1, offset > 0 and alpha >= 0, got "
-                f"depth={depth!r}, offset={offset!r}, alpha={alpha!r}. Choose the "
-                "published 5, 2 and 1e-4, say."
+                "Expected depth >= 1, offset > 0, alpha >= 0 and a finite beta. "
+                f"Received: {depth=}, {offset=}, {alpha=}, {beta=}. Choose the "
+                "published 5, 2, 1e-4 and 0.75, say."
             )
         self.depth = depth
         self.offset = float(offset)
@@ -65,7 +70,8 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         # The energy overflows in float16 long before the quotient does.
-        maps = ops.cast(inputs, "float32")
+        double = self.compute_dtype == "float64"
+        maps = ops.cast(inputs, "float64" if double else "float32")
         reach = self.depth // 2
         padding = [(0, 0)] * (len(maps.shape) - 1) + [(reach, reach)]
         squares = ops.pad(ops.square(maps), padding)

@@ -114,7 +114,7 @@ def _set_dense(layer: Any, dense: OpenedCall | None, plan: PerformerPlan) -> Non
         if rows == columns:
             layer.set_weights([np.eye(rows, dtype="float32"), np.zeros(rows)])
         return
-    kernel = _numpy(dense.operation.kernel)
+    kernel = dense_kernel(dense.operation)
     bias = (
         _numpy(dense.operation.bias) if dense.operation.use_bias else np.zeros(columns)
     )
@@ -123,6 +123,25 @@ def _set_dense(layer: Any, dense: OpenedCall | None, plan: PerformerPlan) -> Non
         kernel = kernel[0, 0] * _share_of_maps(dense, plan)
     if kernel.shape == (rows, columns):
         layer.set_weights(list(_folded(kernel, bias, dense, plan)))
+
+
+def dense_kernel(layer: Any) -> np.ndarray:
+    """The kernel that a dense layer computes with, quantised or not.
+
+    Raises:
+        ValueError: If its quantised numbers cannot be told.
+    """
+    kernel = _numpy(layer.kernel)
+    mode = getattr(layer, "quantization_mode", None)
+    if mode == "int8":
+        return kernel / _numpy(layer.kernel_scale)
+    if mode in (None, "float8"):
+        return kernel
+    raise ValueError(
+        "Expected a performer whose dense layers have weights that can be copied, as "
+        f"they are or quantised to 'int8'. Received: {layer.name!r} quantised to "
+        f"{mode!r}. Explain the network first and quantise it afterwards."
+    )
 
 
 def _share_of_maps(convolution: OpenedCall, plan: PerformerPlan) -> float:

@@ -10,6 +10,7 @@ import keras
 
 from keras_interp._network.graph import NORMALISATIONS, is_activation, is_graph
 from keras_interp._network.opened_graph import OpenedCall, OpenedGraph
+from keras_interp.models._channel_layout import channels_first_operations
 
 _GLOBAL = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 POOLINGS = (keras.layers.AveragePooling2D, keras.layers.MaxPooling2D, *_GLOBAL)
@@ -83,6 +84,12 @@ def plan_performer(
             "Expected as `target_layer` a layer with maps (batch, height, width, "
             f"channels) of a known size. Received: {target_layer!r} with the output "
             f"{target.shape}. Layers with such maps: {_map_layers(graph)}."
+        )
+    if id(target.operation) in channels_first_operations(performer):
+        raise ValueError(
+            "Expected as `target_layer` a layer with channels-last maps. Received: "
+            f"{target_layer!r}, whose data_format, or that of the layers around it, is "
+            "'channels_first'. Build the performer with 'channels_last'."
         )
     above = graph.after(target.outputs)
     # A gate computed from pooled maps (squeeze and excitation) is no such vector.
@@ -161,6 +168,12 @@ def _named(
     graph: OpenedGraph, above: list[OpenedCall], names: Sequence[str] | None
 ) -> list[tuple[OpenedCall, OpenedCall]]:
     """The layers that the caller names, and where their features are finished."""
+    listed = isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)
+    if names is not None and not listed:
+        raise ValueError(
+            "Expected `rebuilt_layers` as a list of names of layers, or None for the "
+            f"last dense ones. Received: rebuilt_layers={names!r}."
+        )
     found = []
     for name in names or ():
         call = graph.find(name)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf, isfinite, nextafter
+from numbers import Real
 from typing import Any
+
+from keras_interp.losses import FILTER_LOSSES
 
 # The paper's text has lost its constants. These are recollected and may be wrong; the
 # defaults of `Explainer` are ratios that do not depend on the size of the features.
@@ -47,25 +51,58 @@ SETTINGS = (
     "restore",
     "objective",
 )
-INITIALIZATIONS = ("identity", "paper")
-OBJECTIVES = ("reconstruction", "classification")
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "norm": ("l1", "l2"),
+    "peak": ("argmax", "centroid"),
+    "filter_loss": (*FILTER_LOSSES, None),
+    "scale": ("peak", "paper"),
+    "weight_schedule": ("constant", "inverse_epoch", None),
+    "targets": ("response", "labels", None),
+    "on_mixture": (True, False),
+    "reconstruction_power": (1, 2),
+    "initialization": ("identity", "paper"),
+    "restore": ("scalar", "channel", None),
+    "objective": ("reconstruction", "classification"),
+}
+# Least and greatest value of each number.
+RANGES = {
+    "fraction": (0.0, 1.0),
+    "beta": (0.0, inf),
+    "filter_loss_weight": (0.0, inf),
+    "filter_loss_balance": (0.0, inf),
+    "ratio_reward": (0.0, inf),
+    "reconstruction_weight": (0.0, inf),
+    "norm_momentum": (0.0, nextafter(1.0, 0.0)),
+    "norm_floor": (0.0, inf),
+}
 
 
 def check_settings(settings: dict[str, Any]) -> None:
     """Refuse a wrong argument before anything is built.
 
     Args:
-        settings: Arguments of `Explainer` by name. Those of the masks and losses are
-            checked by the layers themselves.
+        settings: Arguments of `Explainer` by name.
     """
-    for name, allowed in (
-        ("initialization", INITIALIZATIONS),
-        ("objective", OBJECTIVES),
-    ):
-        if settings[name] not in allowed:
+    for name, allowed in CHOICES.items():
+        value = settings[name]
+        if not any(
+            value is one or (value == one and type(value) is type(one))
+            for one in allowed
+        ):
             raise ValueError(
                 f"Expected `{name}` to be one of {allowed}. Received: "
-                f"{name}={settings[name]!r}."
+                f"{name}={value!r}. Choose one of these."
+            )
+    for name, (least, most) in RANGES.items():
+        value = settings[name]
+        if name == "filter_loss_balance" and value is None:
+            continue
+        real = isinstance(value, Real) and not isinstance(value, bool)
+        if not real or not isfinite(value) or not least <= value <= most:
+            upper = "" if most == inf else f" and at most {most:g}"
+            raise ValueError(
+                f"Expected `{name}` to be a number of {least:g} or more{upper}. "
+                f"Received: {name}={value!r}. Give such a number."
             )
     filters = settings["filters"]
     whole = isinstance(filters, int) and not isinstance(filters, bool)
@@ -74,13 +111,10 @@ def check_settings(settings: dict[str, Any]) -> None:
             "Expected `filters` to be a positive integer, or None for as many as the "
             f"performer's last maps have. Received: filters={filters!r}."
         )
-    balance = settings["filter_loss_balance"]
-    if balance is not None and balance < 0:
-        raise ValueError(
-            "Expected `filter_loss_balance` of 0 or more, or None for a constant "
-            f"weight. Received: filter_loss_balance={balance!r}."
-        )
-    if balance is not None and settings["objective"] == "classification":
+    if (
+        settings["filter_loss_balance"] is not None
+        and settings["objective"] == "classification"
+    ):
         raise ValueError(
             "Expected filter_loss_balance=None with objective='classification': there "
             "is no reconstruction to balance the filter loss with. Set "

@@ -34,11 +34,13 @@ def read_weight_file(path: str | os.PathLike) -> LayerWeights:
         ValueError: if there is no such file, its kind is unknown or it is damaged; the
             message names it.
     """
-    path = Path(path)
+    given = str(path)
+    is_path = isinstance(path, str | os.PathLike) and "\0" not in os.fspath(path)
+    path = Path(path if is_path else "")
     if not path.is_file():
         raise ValueError(
             f"Expected the path of a weight file ({READABLE}). Received: "
-            f"{str(path)!r}, which is not a file. Check the path."
+            f"{given!r}, which is not a file. Check the path."
         )
     readers = {
         ".npz": _read_npz,

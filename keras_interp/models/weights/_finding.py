@@ -63,8 +63,9 @@ def find_weights(name: str) -> Path:
         ValueError: if the environment variable is not set or the folder does not hold
             the file; the message says which file is wanted.
     """
-    wanted = WEIGHT_FILES.get(name, (name,) if "." in name else ())
-    if not wanted or name != Path(name).name:
+    known = name if isinstance(name, str) and "\0" not in name else ""
+    wanted = WEIGHT_FILES.get(known, (known,) if "." in known else ())
+    if not wanted or known != Path(known).name:
         raise ValueError(
             f"Expected `name` as one of {sorted(WEIGHT_FILES)} or the name of a file "
             f"in the weights folder. Received: name={name!r}. Choose one of these."

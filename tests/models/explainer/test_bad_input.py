@@ -70,7 +70,7 @@ def test_wrong_settings(performer, settings, reason):
 
 def test_wrong_layers(performer):
     model = performer()
-    with pytest.raises(ValueError, match="'relu9'.*'conv1', 'relu1', 'conv2'"):
+    with pytest.raises(ValueError, match="'relu9'.*'relu1', 'relu2', 'relu3'"):
         Explainer(model, "relu9")
     with pytest.raises(ValueError, match=r"maps \(batch, height.*'conv1'"):
         Explainer(model, "fc6")

@@ -313,3 +313,35 @@ def test_a_single_rebuilt_layer(performer, scenes):
     explainer = Explainer(model, "relu2", rebuilt_layers=["fc8"])
     assert explainer.output_shape == (None, 3)
     assert list(explainer.reconstruct(scenes)) == ["fc8"]
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
+def test_a_quantised_performer_is_copied_with_its_scales(performer, scenes):
+    """The numbers of a kernel in int8 mean nothing without their scale."""
+    model = performer()
+    kernels = [
+        keras.ops.convert_to_numpy(model.get_layer(name).kernel)
+        for name in ("fc6", "fc7")
+    ]
+    biases = [
+        keras.ops.convert_to_numpy(model.get_layer(name).bias)
+        for name in ("fc6", "fc7")
+    ]
+    model.quantize("int8")
+    explainer = Explainer(model, "relu2")
+    for number, (kernel, bias) in enumerate(zip(kernels, biases, strict=True), 1):
+        copied = explainer.get_layer(f"fc_dec_{number}")
+        # A step of eight bits is a share of 1 / 127 of a column's greatest weight.
+        step = np.abs(kernel).max() / 127
+        np.testing.assert_allclose(copied.kernel, kernel, atol=0.51 * step)
+        np.testing.assert_array_equal(copied.bias, bias)
+    rebuilt = explainer.reconstruct(scenes)
+    assert all(np.isfinite(values).all() for values in rebuilt.values())
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
+def test_other_quantisations_are_refused(performer):
+    model = performer()
+    model.get_layer("fc6").quantize("int4")
+    with pytest.raises(ValueError, match="'fc6' quantised to 'int4'.*afterwards"):
+        Explainer(model, "relu2")
