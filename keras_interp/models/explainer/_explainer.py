@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,7 +12,12 @@ import numpy as np
 from keras import ops
 
 from keras_interp.layers.track_mixture import TrackMixture
-from keras_interp.models.explainer._features import computed_features, is_features
+from keras_interp.models.explainer._features import (
+    PerformerFeatures,
+    computed_features,
+    image_batches,
+    is_features,
+)
 from keras_interp.models.explainer._initial_weights import set_initial_weights
 from keras_interp.models.explainer._network import (
     build_network,
@@ -242,8 +247,10 @@ class Explainer(DistilledModel):
         """What the explainer reads from the performer on images.
 
         Args:
-            images: Images that the performer takes.
-            batch_size: Images at a time.
+            images: Images that the performer takes: an array `(images, height, width,
+                channels)`, one image, a PIL image, the path of an image file, or a list
+                of these.
+            batch_size: Images at a time. Defaults to 32.
 
         Returns:
             `"target"`: maps `(images, height, width, channels)`; `"rebuilt_0"` and so
@@ -259,8 +266,10 @@ class Explainer(DistilledModel):
         """Features of the performer's upper layers, rebuilt from parts and textures.
 
         Args:
-            images: Images that the performer takes, or `performer_features` of them.
-            batch_size: Images at a time.
+            images: Images that the performer takes: an array `(images, height, width,
+                channels)`, one image, a PIL image, the path of an image file, or a list
+                of these. Or `performer_features` of them.
+            batch_size: Images at a time. Defaults to 32.
 
         Returns:
             Path of each rebuilt layer to float32 `(images, features)`.
@@ -278,8 +287,10 @@ class Explainer(DistilledModel):
         """Maps of the interpretable filters, and what each track contributes.
 
         Args:
-            images: Images that the performer takes, or `performer_features` of them.
-            batch_size: Images at a time.
+            images: Images that the performer takes: an array `(images, height, width,
+                channels)`, one image, a PIL image, the path of an image file, or a list
+                of these. Or `performer_features` of them.
+            batch_size: Images at a time. Defaults to 32.
 
         Returns:
             `Encoding`.
@@ -295,16 +306,20 @@ class Explainer(DistilledModel):
 
     def _in_batches(self, model: keras.Model, images: Any, size: int) -> Any:
         """What a part of the explainer gives, a batch at a time."""
-        given = images if is_features(images) else {"images": images}
-        count = len(next(iter(given.values())))
-        if count == 0:
-            raise ValueError("Expected at least one image. Received none.")
-        for start in range(0, count, size):
-            batch = {k: v[start : start + size] for k, v in given.items()}
-            if not is_features(images):
-                read = self._read.predict_on_batch(batch["images"])
-                batch = dict(zip(self._feature_names(), read, strict=True))
+        for batch in self._feature_batches(images, size):
             yield keras.tree.flatten(model.predict_on_batch(self._as_list(batch)))
+
+    def _feature_batches(self, images: Any, size: int) -> Iterator[PerformerFeatures]:
+        if not is_features(images):
+            for batch in image_batches(self._read, images, size):
+                read = self._read.predict_on_batch(batch)
+                yield dict(zip(self._feature_names(), read, strict=True))
+            return
+        count = len(images["target"])
+        if count == 0:
+            raise ValueError("Expected features of at least one image. Received none.")
+        for start in range(0, count, size):
+            yield {k: v[start : start + size] for k, v in images.items()}
 
     @property
     def interpretable_filters(self) -> int:
@@ -321,7 +336,9 @@ class Explainer(DistilledModel):
         activation times gradient of the rebuilt score.
 
         Args:
-            images: Images that the performer takes.
+            images: Images that the performer takes: an array `(images, height, width,
+                channels)`, one image, a PIL image, the path of an image file, or a list
+                of these.
             dataset: `PartsDataset` whose landmarks name the filters.
             class_index: Class whose score is explained; None (default) takes the one
                 that the explainer predicts for each image.

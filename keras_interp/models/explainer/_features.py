@@ -15,6 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_interp._network.images import ACCEPTED, image_inputs
+
 PerformerFeatures = dict[str, np.ndarray]
 BATCH_SIZE = 32
 # What `tf.data.Dataset.cardinality` says then.
@@ -32,7 +34,7 @@ def computed_features(
     network: keras.Model, names: Sequence[str], images: Any, batch_size: int
 ) -> PerformerFeatures:
     """All features of images that fit into memory."""
-    batches = ((batch, None) for batch in _chunks(images, batch_size))
+    batches = ((batch, None) for batch in image_batches(network, images, batch_size))
     arrays, _ = _collected(network, names, batches, None)
     return arrays
 
@@ -150,11 +152,20 @@ def _made(folder: str | Path | None) -> str | None:
     return str(folder)
 
 
-def _chunks(images: Any, size: int) -> Iterator[Any]:
-    if len(images) == 0:
-        raise ValueError("Expected at least one image. Received none.")
+def image_batches(model: keras.Model, images: Any, size: int) -> Iterator[Any]:
+    """The images that a model takes, checked, `size` at a time."""
+    several = not isinstance(images, str) and hasattr(images, "__len__")
+    if several and len(images) == 0:
+        raise ValueError(f"Expected at least one image: {ACCEPTED}. Received none.")
+    inputs = getattr(model, "inputs", None) or []
+    takes_images = [len(tensor.shape) for tensor in inputs] == [4]
+    # An array is converted batch by batch, for it may be large.
+    whole = isinstance(images, np.ndarray) and images.ndim == 4
+    if takes_images and not whole:
+        images = image_inputs(model, images).images
     for start in range(0, len(images), size):
-        yield images[start : start + size]
+        batch = images[start : start + size]
+        yield image_inputs(model, batch).images if takes_images else batch
 
 
 def _batches(images: Any, labels: Any, size: int) -> Iterator[tuple[Any, Any]]:

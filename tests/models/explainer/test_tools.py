@@ -164,3 +164,53 @@ def test_a_summary_counts_what_is_learnt(explainer):
     text = "\n".join(lines)
     learnt = sum(int(np.prod(v.shape)) for v in explainer.trainable_variables)
     assert f"Trainable params: {learnt:,}" in text
+
+
+# Images in every form ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drawn(scenes):
+    """Whole numbers, as files hold them."""
+    return np.rint(scenes[:2] * 255).astype("uint8")
+
+
+def test_one_image_in_every_form(explainer, drawn, tmp_path):
+    from PIL import Image
+
+    Image.fromarray(drawn[0]).save(tmp_path / "image.png")
+    path = tmp_path / "image.png"
+    wanted = explainer.reconstruct(drawn[:1])["fc7"]
+    for given in (drawn[0], [drawn[0]], Image.open(path), path, str(path), [path]):
+        assert np.array_equal(explainer.reconstruct(given)["fc7"], wanted)
+        assert explainer.encode(given).part_maps.shape == (1, 8, 8, 8)
+        assert explainer.performer_features(given)["category"].shape == (1,)
+    both = explainer.reconstruct([drawn[0], Image.fromarray(drawn[1])])["fc7"]
+    assert np.array_equal(both, explainer.reconstruct(drawn)["fc7"])
+
+
+def test_one_grey_image(explainer, drawn):
+    grey = drawn[0, ..., 0]
+    colours = np.repeat(grey[None, ..., None], 3, axis=-1)
+    wanted = explainer.reconstruct(colours)["fc7"]
+    assert np.array_equal(explainer.reconstruct(grey)["fc7"], wanted)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.zeros((1, 31, 32, 3)),
+        np.zeros((2, 32, 32, 4)),
+        np.full((1, 32, 32, 3), np.nan),
+        np.array(["bird"]),
+        "no_such_file.png",
+        None,
+        7,
+        {"images": np.zeros((1, 32, 32))},
+    ],
+    ids=["size", "channels", "nan", "text", "file", "none", "number", "dict"],
+)
+def test_what_is_no_image(explainer, given):
+    for ask in (explainer.reconstruct, explainer.encode, explainer.performer_features):
+        with pytest.raises(ValueError, match="Expected.*Received"):
+            ask(given)
