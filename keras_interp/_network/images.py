@@ -100,7 +100,7 @@ def image_inputs(
     else:
         names, members, structure = _members(images, len(wanted))
         shapes = _shapes_by_name(model, images, wanted, names)
-        arrays = [_batch(m, s) for m, s in zip(members, shapes, strict=True)]
+        arrays = [_input(m, s) for m, s in zip(members, shapes, strict=True)]
         position = _position(arrays, names, input_index)
     arrays[position] = arrays[position].astype("float32", copy=False)
     _check_rank(arrays[position])
@@ -196,6 +196,15 @@ def _count_error(model: Any, wanted: list[Shape], names: list[str]) -> ValueErro
     )
 
 
+def _input(value: Any, wanted: Shape | None) -> np.ndarray:
+    """One of several inputs: images, or other numbers, as they are."""
+    array = isinstance(value, np.ndarray) or ops.is_tensor(value)
+    if wanted is None and (array or _are_numbers(value)):
+        # Nobody knows whether they are images; those that are have four axes.
+        return _array(value, None)
+    return _batch(value, wanted)
+
+
 def _batch(value: Any, wanted: Shape | None) -> np.ndarray:
     """A batch of images, or the rows of another input, as an array."""
     if isinstance(value, (list, tuple)) and not _are_numbers(value):
@@ -253,9 +262,9 @@ def _channels(wanted: Shape | None) -> int | None:
     return wanted[-1] if wanted is not None and len(wanted) == 4 else None
 
 
-def _are_numbers(values: Sequence[Any]) -> bool:
+def _are_numbers(values: Any) -> bool:
     """Whether a list is one of numbers, as `tolist` gives them."""
-    first: Any = values
+    first = values
     while isinstance(first, (list, tuple)) and len(first):
         first = first[0]
     return isinstance(first, (bool, int, float, np.number))

@@ -33,17 +33,17 @@ def check_rectifiers(record: CallRecord, model_name: str) -> None:
     if record.missed_rectifiers:
         names = ", ".join(sorted(set(record.missed_rectifiers)))
         raise ValueError(
-            f"{len(record.missed_rectifiers)} ReLU(s) of model {model_name!r} are "
-            f"written so that they cannot be given another backward pass ({names}). "
-            "Write them as keras.ops.relu, not as a function of the backend that was "
-            "imported by its name."
+            "Expected ReLUs that can be given another backward pass. Received: "
+            f"model={model_name!r}, {len(record.missed_rectifiers)} of whose ReLUs "
+            f"cannot ({names}). Write them as keras.ops.relu, not as a function of the "
+            "backend that was imported by its name."
         )
     if not any(name in RECTIFIERS or name == "maximum" for name in record.activations):
         found = ", ".join(record.activations) or "none"
         raise ValueError(
-            "Guided backpropagation and deconvnet change the signal at ReLUs, and "
-            f"model {model_name!r} has none; its activations are: {found}. Use "
-            "gradient, saliency or smooth_grad."
+            "Expected a model with ReLUs, at which guided backpropagation and "
+            f"deconvnet change the signal. Received: model={model_name!r}, whose "
+            f"activations are: {found}. Use gradient, saliency or smooth_grad."
         )
 
 

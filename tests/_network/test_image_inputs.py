@@ -160,6 +160,15 @@ def test_a_list_of_images_is_a_batch(rng, tmp_path):
     np.testing.assert_array_equal(image_inputs(None, mixed[:2]).images, images[:2])
 
 
+def test_other_inputs_of_a_subclassed_model_are_left_as_they_are(images, vectors):
+    # It does not say which shapes it takes.
+    found = image_inputs(None, [images, vectors, vectors])
+    np.testing.assert_array_equal(found.images, images)
+    np.testing.assert_array_equal(found.others, [vectors, vectors])
+    found = image_inputs(None, {"vector": vectors, "image": images})
+    np.testing.assert_array_equal(found.others, [vectors])
+
+
 def test_a_list_stays_the_inputs_of_a_model_with_several(rng, tmp_path):
     model = two_inputs()
     images = rng.integers(0, 256, (2, *SIZE), dtype="uint8")

@@ -129,10 +129,10 @@ def _same_shape(tensor: Any, other: Any) -> bool:
 
 def _two_factors(operation: Any, count: int) -> str:
     return (
-        f"Layer {operation.name!r} ({type(operation).__name__}) multiplies tensors of "
-        f"which {count} are no gates (a sigmoid, a softmax, or one number for a whole "
-        "map); the rule of excitation backpropagation is for exactly one. Choose a "
-        "layer above it with layer_name=."
+        "Expected products of exactly one tensor that is no gate (a sigmoid, a "
+        "softmax, or one number for a whole map). Received: "
+        f"{operation.name!r} ({type(operation).__name__}), which multiplies {count} of "
+        "them. Choose a layer above it with layer_name=."
     )
 
 

@@ -105,15 +105,15 @@ class ExcitationTrace(Interceptor):
         name = self._target.name
         if self._end is None:
             raise ValueError(
-                f"What is explained does not depend on layer {name!r}. Choose a layer "
-                "below it with layer_name=."
+                "Expected a layer that the explained score depends on. Received: "
+                f"layer_name={name!r}, on which it does not. Choose a layer below it."
             )
         if self._end.refusal is not None:
             raise ValueError(self._end.refusal)
         if contrastive and not self._end.nearest:
             raise ValueError(
-                "Contrastive excitation backpropagation needs a convolution or dense "
-                f"layer above the layer {name!r}. Choose a lower one with layer_name=."
+                "Expected a layer with a convolution or dense layer above it. "
+                f"Received: layer_name={name!r}, which has none. Choose a lower one."
             )
         for call in self._end.nearest if contrastive else ():
             call.contrast = True
@@ -262,13 +262,14 @@ def _refusal(frame: _Frame) -> str:
     layer = isinstance(frame.operation, keras.layers.Layer)
     if layer and inner_layers(frame.operation):
         return (
-            "Excitation backpropagation cannot follow what "
-            f"{frame.words} computes between the calls of its layers, such as x + y on "
-            "tensors. Write keras.layers.Add or keras.ops.add, say, or choose a layer "
-            "above it with layer_name=."
+            "Expected a model that computes with layers alone, which excitation "
+            f"backpropagation can follow. Received: {frame.words}, which computes "
+            "something between the calls of its layers, such as x + y on tensors. "
+            "Write keras.layers.Add or keras.ops.add, say, or choose a layer above it "
+            "with layer_name=."
         )
     return (
-        f"Layer {frame.words} has no rule of excitation backpropagation. Choose a "
-        f"layer above it with layer_name=. Layers with a rule: {layers_with_a_rule()}, "
-        "and activation functions."
+        "Expected layers that excitation backpropagation has a rule for: "
+        f"{layers_with_a_rule()}, and activation functions. Received: {frame.words}. "
+        "Choose a layer above it with layer_name=."
     )
