@@ -2,6 +2,8 @@
 #
 #   make demo        train an ordinary and an interpretable network, write demo_output/
 #   make test        all tests
+#   make test-oldest     the core of them with the oldest Keras that setup.cfg allows
+#   make test-nightly    the core of them with tonight's Keras
 #   make lint        formatting, lint and types
 #   make tutorials   run the notebooks from top to bottom
 #   make docs        build the documentation site into site/
@@ -17,12 +19,18 @@ TORCH ?= torch==2.13.0
 # Two processes, a test file each at a time; `make test PYTEST_ARGS=` runs one.
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
 
+# What `make test-oldest` and `make test-nightly` run: what looks deepest into Keras.
+CORE_TESTS ?= tests/_network tests/attribution tests/layers tests/losses \
+  tests/models/test_conversion.py tests/models/test_interpretable_model.py \
+  tests/receptive_fields
+OLDEST_KERAS := $(shell sed -n "s/^ *keras>=//p" setup.cfg)
+
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 # The program's own text matters here, not TensorFlow's start-up log.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test lint tutorials docs bench clean
+.PHONY: help demo test test-oldest test-nightly lint tutorials docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -54,6 +62,24 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-backends
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# A second environment that sees the packages of .venv, and before them a Keras of its
+# own: that takes seconds.
+LIBRARY = -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+define test_with_keras
+	$(BIN)/python -m venv --clear --without-pip $(1)
+	library=$$($(1)/bin/python $(LIBRARY)) && \
+	  $(BIN)/python $(LIBRARY) > $$library/packages.pth && \
+	  $(INSTALL) --quiet --no-deps --target $$library $(2)
+	@$(1)/bin/python -c 'import keras; print("Core tests with Keras", keras.__version__)'
+	$(1)/bin/python -m pytest $(PYTEST_ARGS) -m "not slow and not backends" $(CORE_TESTS)
+endef
+
+test-oldest: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-backends
+	$(call test_with_keras,$(VENV)-oldest,keras==$(OLDEST_KERAS))
+
+test-nightly: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-backends
+	$(call test_with_keras,$(VENV)-nightly,--pre keras-nightly)
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -71,4 +97,4 @@ bench: $(VENV)/.installed-bench
 	  echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean:
-	rm -rf $(VENV) $(OUT) site build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-nightly $(OUT) site build dist .mypy_cache .pytest_cache .ruff_cache
