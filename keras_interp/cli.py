@@ -30,15 +30,15 @@ app.add_typer(data_app, name="data")
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for pictures and report.html.")] = (
+    out: Annotated[Path, typer.Option(help="Folder for figures and report.html.")] = (
         Path("demo_output")
     ),
-    images: Annotated[int, typer.Option(help="Pictures to draw.")] = 2400,
-    epochs: Annotated[int, typer.Option(help="Passes over the pictures.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of pictures and weights.")] = 0,
+    images: Annotated[int, typer.Option(help="Images to draw.")] = 2400,
+    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of images and weights.")] = 0,
 ) -> None:
     """Train an ordinary and an interpretable network on drawn birds, and compare."""
-    from keras_interp.reproduce.demo import run_demo
+    from keras_interp.reproduce._demo import run_demo
 
     run_demo(out, num_images=images, epochs=epochs, seed=seed)
 
@@ -59,7 +59,7 @@ def report(
 ) -> None:
     """Measure a saved model's filters and write one HTML page about them.
 
-    The model takes pictures from 0 to 255, as the datasets give them.
+    The model takes images from 0 to 255, as the datasets give them.
     """
     import keras
 
@@ -72,10 +72,10 @@ def report(
     network = keras.saving.load_model(model)
     height, width = network.input_shape[1:3]
     if data == "synthetic_parts":
-        pictures = ki.datasets.load(data, image_size=height)
+        dataset = ki.datasets.load(data, image_size=height)
     else:
-        pictures = ki.datasets.load(data, root, size=(height, width))
-    ki.report(network, pictures, out, layer_name=layer)
+        dataset = ki.datasets.load(data, root, size=(height, width))
+    ki.report(network, dataset, out, layer_name=layer)
     typer.echo(f"Written to {out}")
 
 
@@ -94,9 +94,10 @@ def icnn(
     categories: Annotated[
         str | None, typer.Option(help="Animals or tasks, with commas between.")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the pictures.")
+    negatives: Annotated[
+        Path | None, typer.Option(help="With cub: photographs without birds.")
     ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the images.")] = None,
     seed: Annotated[int, typer.Option(help="First seed.")] = 0,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
@@ -105,7 +106,7 @@ def icnn(
     quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
     development: Annotated[
         bool,
-        typer.Option("--development", help="Score on held-back training pictures."),
+        typer.Option("--development", help="Score on held-back training images."),
     ] = False,
     filter_loss: Annotated[
         str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
@@ -119,7 +120,7 @@ def icnn(
     fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
     targets: Annotated[
         str,
-        typer.Option(help="Which pictures a filter stands for: labels or response."),
+        typer.Option(help="Which images a filter stands for: labels or response."),
     ] = "labels",
     without_labels: Annotated[
         bool | None, typer.Option(help="Also train without labels for the filter loss.")
@@ -133,7 +134,8 @@ def icnn(
         root=root,
         backbone=backbone,
         weights=weights,
-        categories=tuple(categories.split(",")) if categories else None,
+        categories=_names(categories),
+        negatives=negatives,
         epochs=epochs,
         seed=seed,
         seeds=seeds,
@@ -168,6 +170,9 @@ def explainer(
     categories: Annotated[
         str | None, typer.Option(help="Tasks, with commas between.")
     ] = None,
+    negatives: Annotated[
+        Path | None, typer.Option(help="With cub: photographs without birds.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes of the explainer.")] = None,
     seed: Annotated[int, typer.Option(help="First seed.")] = 0,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
@@ -177,7 +182,7 @@ def explainer(
     quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
     development: Annotated[
         bool,
-        typer.Option("--development", help="Score on held-back training pictures."),
+        typer.Option("--development", help="Score on held-back training images."),
     ] = False,
     filter_loss: Annotated[
         str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
@@ -194,7 +199,7 @@ def explainer(
         typer.Option(help="response or labels: where a filter's part is looked for."),
     ] = None,
     unlabelled: Annotated[
-        bool, typer.Option(help="Learn from pictures of other species, too.")
+        bool, typer.Option(help="Learn from images of other species, too.")
     ] = True,
 ) -> None:
     """Explainer network: tables 1 to 3 of Zhang, Yang and Wu, 2018."""
@@ -205,7 +210,8 @@ def explainer(
         root=root,
         backbone=backbone,
         weights=weights,
-        categories=tuple(categories.split(",")) if categories else None,
+        categories=_names(categories),
+        negatives=negatives,
         epochs=epochs,
         seed=seed,
         seeds=seeds,
@@ -221,6 +227,13 @@ def explainer(
     results = reproduce_explainer(settings, out)
     typer.echo(results.markdown())
     typer.echo(f"Written to {out}")
+
+
+def _names(categories: str | None) -> tuple[str, ...] | None:
+    """The names of a list with commas between, spaces at the commas or not."""
+    if categories is None:
+        return None
+    return tuple(name.strip() for name in categories.split(","))
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """The papers' tables, measured again with this library."""
 
-from keras_interp.reproduce.explainer import ExplainerSettings, reproduce_explainer
-from keras_interp.reproduce.icnn import IcnnSettings, reproduce_icnn
-from keras_interp.reproduce.results import Results
+from keras_interp.reproduce._results import Results
+from keras_interp.reproduce.explainer._run import ExplainerSettings, reproduce_explainer
+from keras_interp.reproduce.icnn._run import IcnnSettings, reproduce_icnn
 
 __all__ = [
     "ExplainerSettings",
@@ -11,3 +11,11 @@ __all__ = [
     "reproduce_explainer",
     "reproduce_icnn",
 ]
+
+# The documentation and pickles name the place that users import from.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from keras_interp.reproduce import Results
-from keras_interp.reproduce.results import write_text
+from keras_interp.reproduce._results import write_text
 
 
 @pytest.fixture
@@ -41,8 +41,6 @@ def test_files_hold_the_rows(results, tmp_path):
     assert accuracy["seeds"] == 2
     assert instability["baseline_constant"] == 0.06
     assert missing["value"] is None
-    table = (tmp_path / "out" / "table.md").read_text()
-    assert "0.140 (constant 0.060, random 0.160) [paper 0.137]" in table
     assert [p.name for p in sorted((tmp_path / "out").iterdir())] == [
         "results.json",
         "table.md",
@@ -55,3 +53,40 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_text(path, "\udcff")
     assert path.read_text() == "old"
+
+
+TABLE = """\
+## squeezenet/bird
+
+|                 |      accuracy | instability |
+| --------------- | ------------: | ----------: |
+| ordinary        | 0.950 ± 0.071 |       0.140 |
+| best constant   |               |       0.060 |
+| random          |               |       0.160 |
+| ordinary, paper |               |       0.137 |
+"""
+
+
+def test_a_network_is_one_line_of_the_table(results):
+    assert results.markdown() == TABLE
+
+
+def test_no_table_is_wider_than_a_terminal():
+    results = Results("icnn", "cub", {})
+    metrics = [f"metric_number_{number}" for number in range(9)]
+    for kind in ("ordinary", "interpretable_without_labels"):
+        for metric in metrics:
+            results.add("5", f"{kind}/squeezenet/bird", metric, [0.1, 0.2], n=9)
+    lines = results.markdown().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("ordinary" in line for line in lines) == 5
+    for metric in metrics:
+        assert sum(metric.replace("_", " ") in line for line in lines) == 1
+
+
+def test_a_negative_share_of_the_score_is_explained(results):
+    results.add("2", "explainer/squeezenet/bird", "score_share", [0.2], n=9)
+    assert "negative" not in results.markdown()
+    results.add("2", "explainer/squeezenet/fox", "score_share", [-0.23], n=9)
+    assert "-0.230" in results.markdown()
+    assert "A negative score share: what comes through" in results.markdown()

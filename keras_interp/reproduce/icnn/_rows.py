@@ -1,16 +1,18 @@
-"""Rows of the interpretable CNN's tables."""
+"""Rows and figures of the interpretable CNN's tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from keras_interp.reproduce.icnn_task import IcnnTask
-from keras_interp.reproduce.icnn_training import TrainedNetwork
-from keras_interp.reproduce.results import Results
+from keras_interp import plotting
+from keras_interp.reproduce._results import Results, mean_of
+from keras_interp.reproduce._tasks import Task
+from keras_interp.reproduce.icnn._training import TrainedNetwork
 
+_FILTERS = 4
 # VGG-16 of the paper: ordinary, interpretable. Table 3 by animal, table 5 for CUB.
 _PAPER_INSTABILITY = {
     ("3", "bird"): (0.156, 0.099),
@@ -26,7 +28,7 @@ _PAPER_ACCURACY = {"3": (0.9858, 0.9667), "5": (0.9891, 0.9651)}
 
 
 def add_rows(
-    results: Results, task: IcnnTask, row: str, networks: Sequence[TrainedNetwork]
+    results: Results, task: Task, row: str, networks: Sequence[TrainedNetwork]
 ) -> None:
     """Add all figures of one kind of network on one task.
 
@@ -56,7 +58,7 @@ def add_rows(
 
 def _add_measured(
     results: Results,
-    task: IcnnTask,
+    task: Task,
     row: str,
     networks: Sequence[TrainedNetwork],
     interpretable: int,
@@ -77,11 +79,47 @@ def _add_measured(
             [figure["value"] for figure in figures],
             n=figures[0]["n"],
             paper_value=paper[interpretable] if unstable else None,
-            baseline_constant=_mean(figures, "baseline_constant"),
-            baseline_random=_mean(figures, "baseline_random"),
+            baseline_constant=mean_of(figures, "baseline_constant"),
+            baseline_random=mean_of(figures, "baseline_random"),
         )
 
 
-def _mean(figures: Sequence[dict[str, Any]], key: str) -> float | None:
-    known = [figure[key] for figure in figures if figure[key] is not None]
-    return float(np.mean(known)) if known else None
+def draw_task(task: Task, networks: Mapping[str, TrainedNetwork], folder: Path) -> None:
+    """Write a filter gallery of each network and a histogram of the parts.
+
+    Args:
+        task: The task.
+        networks: One network of each kind.
+        folder: Where to; made where it is missing.
+    """
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    name = task.name.replace(" ", "_")
+    for kind, network in networks.items():
+        found = network.measured
+        tested = np.flatnonzero(~found.chose)
+        images = task.dataset.images[task.objects()[tested]]
+        count = found.layer.maps.shape[-1]
+        filters = np.linspace(0, count - 1, min(_FILTERS, count)).astype(int)
+        axes = plotting.filter_gallery(
+            images,
+            found.layer.maps[tested],
+            found.receptive_field,
+            filters=list(filters),
+            top=6,
+            # Where a filter's peak is, not all that its wide field could see.
+            radius=1.5 * float(np.max(found.receptive_field.stride)),
+        )
+        figure = axes.flat[0].figure
+        figure.suptitle(f"{task.name}: {kind.replace('_', ' ')} network")
+        figure.savefig(folder / f"{name}_{kind}_filters.png", dpi=100)
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        plotting.part_histogram(
+            found.tracking.part,
+            task.dataset.landmark_names,
+            figure.subplots(),
+            detectors=found.detectors,
+            title=f"{task.name}: {kind.replace('_', ' ')} network",
+        )
+        figure.savefig(folder / f"{name}_{kind}_parts.png", dpi=100)

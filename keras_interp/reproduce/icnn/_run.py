@@ -7,16 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from keras_interp.receptive_fields import ReceptiveField
-from keras_interp.reproduce.frozen_trunk import FrozenTrunk, Projection
-from keras_interp.reproduce.icnn_figures import draw_task
-from keras_interp.reproduce.icnn_network import IcnnRecipe
-from keras_interp.reproduce.icnn_rows import add_rows
-from keras_interp.reproduce.icnn_task import IcnnTask, animal_tasks, cub_tasks
-from keras_interp.reproduce.icnn_training import WITHOUT_LABELS, TrainedNetwork, train
-from keras_interp.reproduce.results import Results
+from keras_interp.reproduce._results import Results, check_folder, check_number
+from keras_interp.reproduce._tasks import PHOTOGRAPHS, Plan, Task, plan_tasks
+from keras_interp.reproduce._trunk import FrozenTrunk, Projection, check_backbone
+from keras_interp.reproduce.icnn._rows import add_rows, draw_task
+from keras_interp.reproduce.icnn._training import (
+    WITHOUT_LABELS,
+    IcnnRecipe,
+    TrainedNetwork,
+    build_network,
+    train,
+)
 
 COMPONENTS = 96
-DATASETS = ("cub", "animal_part")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,19 +31,22 @@ class IcnnSettings:
         root: The dataset's folder; None looks in `$KERAS_INTERP_DATA`.
         backbone: Frozen trunk, `"squeezenet"` or `"mobilenet"`.
         weights: Path of the trunk's weights; None looks in `$KERAS_INTERP_DATA`.
-        categories: Animals, or names of tasks such as `"bird"`, `"40 categories"` or
-            `"6 categories"`; None takes all.
-        epochs: Passes over the training pictures.
+        categories: Names of tasks: `"bird"` or `"40 categories"` of CUB, an animal or
+            `"6 categories"` of Animal-Part, the number being that of the species or
+            animals at hand; None takes all.
+        negatives: Folder of photographs without birds, for the task `"bird"` of CUB;
+            None takes `neg` of Animal-Part, where that is at hand.
+        epochs: Passes over the training images.
         seed: First of the seeds.
         seeds: How many seeds; None takes three, or one when quick.
-        quick: Fewer pictures and one seed.
-        development: Leave the test pictures alone and score on held-back training
-            pictures, for trying settings.
+        quick: Fewer images and one seed.
+        development: Leave the test images alone and score on held-back training
+            images, for trying settings.
         filter_loss: Mode of the filter loss; None leaves the mask alone.
         filter_loss_weight: Its weight.
         weight_schedule: Its schedule.
         fraction: Share of interpretable filters.
-        targets: `"labels"` or `"response"`: what says which pictures a filter stands
+        targets: `"labels"` or `"response"`: what says which images a filter stands
             for.
         without_labels: Also train a network whose filter loss sees no labels; None does
             so for `"cub"`, where the time allows it.
@@ -51,6 +57,7 @@ class IcnnSettings:
     backbone: str = "squeezenet"
     weights: str | None = None
     categories: tuple[str, ...] | None = None
+    negatives: Path | None = None
     epochs: int | None = None
     seed: int = 0
     seeds: int | None = None
@@ -63,9 +70,9 @@ class IcnnSettings:
     targets: str = "labels"
     without_labels: bool | None = None
 
-    def recipe(self, task: IcnnTask) -> IcnnRecipe:
+    def recipe(self, usual_epochs: int) -> IcnnRecipe:
         """What networks of a task are trained with."""
-        epochs = self.epochs or task.usual_epochs
+        epochs = self.epochs or usual_epochs
         if self.quick and self.epochs is None:
             epochs = max(4, epochs // 2)
         return IcnnRecipe(
@@ -75,6 +82,32 @@ class IcnnSettings:
             weight_schedule=self.weight_schedule,
             fraction=self.fraction,
             targets=self.targets,
+        )
+
+    def check(self) -> Plan:
+        """Refuse what could not be computed, and say what will be.
+
+        Raises:
+            ValueError: For an argument that does not fit.
+            FileNotFoundError: Where files are missing.
+        """
+        if self.data not in PHOTOGRAPHS:
+            raise ValueError(
+                f"Expected data out of {PHOTOGRAPHS}. Received: data={self.data!r}. "
+                "Choose one of these."
+            )
+        check_backbone(self.backbone)
+        check_number("epochs", self.epochs)
+        check_number("seeds", self.seeds)
+        # The layers check their own arguments, of the filter loss and others.
+        build_network((4, 4, 2), 1, self.recipe(1), interpretable=True)
+        return plan_tasks(
+            self.data,
+            self.root,
+            categories=self.categories,
+            negatives=self.negatives,
+            quick=self.quick,
+            development=self.development,
         )
 
     def trains_without_labels(self) -> bool:
@@ -111,41 +144,28 @@ def reproduce_icnn(
         `Results`, also written to `out`.
 
     Raises:
-        ValueError: For unknown data or backbone, or where files are missing.
+        ValueError: For an argument that does not fit, before anything is computed.
+        FileNotFoundError: Where files are missing.
     """
-    if settings.data not in DATASETS:
-        raise ValueError(
-            f"`data` must be one of {DATASETS}. Received: data={settings.data!r}"
-        )
+    plan = settings.check()
+    check_folder(out)
     trunk = FrozenTrunk.load(settings.backbone, settings.weights)
-    shown = {k: v for k, v in dataclasses.asdict(settings).items() if k != "root"}
-    shown["trunk"] = "frozen"
-    results = Results("icnn", settings.data, shown)
+    paths = ("root", "negatives")
+    shown = {k: v for k, v in dataclasses.asdict(settings).items() if k not in paths}
+    results = Results("icnn", settings.data, shown | {"trunk": "frozen"})
     field = trunk.receptive_field()
-    for task in _tasks(settings, trunk):
+    say(f"Tasks: {', '.join(plan.names)}")
+    for task in plan.tasks(trunk):
         _run_task(task, settings, field, results, out, say)
         # What is finished stays, whatever happens to the rest.
         results.write(out)
+        # It goes before the next one is read.
+        del task
     return results
 
 
-def _tasks(settings: IcnnSettings, trunk: FrozenTrunk) -> list[IcnnTask]:
-    if settings.data == "cub":
-        tasks = cub_tasks(trunk, settings.root, settings.quick, settings.development)
-        wanted = settings.categories or [task.name for task in tasks]
-        return [task for task in tasks if task.name in wanted]
-    wanted = list(settings.categories or ())
-    # "6 categories" by name needs all the animals, and no network for each of them.
-    joint = any(name.endswith(" categories") for name in wanted)
-    animals = None if joint or not wanted else wanted
-    tasks = animal_tasks(
-        trunk, settings.root, animals, settings.quick, settings.development
-    )
-    return [task for task in tasks if task.name in wanted] if joint else tasks
-
-
 def _run_task(
-    task: IcnnTask,
+    task: Task,
     settings: IcnnSettings,
     field: ReceptiveField,
     results: Results,
@@ -154,7 +174,9 @@ def _run_task(
 ) -> None:
     projection = Projection.fit(task.features[task.is_train], COMPONENTS)
     values, mirrored = projection(task.features), projection(task.mirrored)
-    recipe = settings.recipe(task)
+    count = len(task.training_rows()) + len(mirrored)
+    say(f"{task.name}: training networks on {count:,} images")
+    recipe = settings.recipe(task.usual_epochs)
     kinds = ["ordinary", "interpretable"]
     if settings.trains_without_labels():
         kinds.append(WITHOUT_LABELS)

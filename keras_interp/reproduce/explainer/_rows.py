@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-
-from keras_interp.reporting import FilterMeasurement
-from keras_interp.reproduce.explained_task import ExplainedTask
-from keras_interp.reproduce.explainer_training import ExplainerFigures
-from keras_interp.reproduce.results import Results
+from keras_interp.metrics import FilterMeasurement
+from keras_interp.reproduce._results import Results, mean_of
+from keras_interp.reproduce.explainer._measurement import ExplainerFigures
+from keras_interp.reproduce.explainer._task import ExplainedTask
 
 # VGG-16 of the paper: target layer, top conv-layer, explainer; table 1 and appendix.
 _PAPER_INSTABILITY = {
@@ -72,8 +69,8 @@ def add_layer_rows(
             [figure["value"] for figure in figures],
             n=figures[0]["n"],
             paper_value=paper if metric == "location_instability" else None,
-            baseline_constant=_mean(figures, "baseline_constant"),
-            baseline_random=_mean(figures, "baseline_random"),
+            baseline_constant=mean_of(figures, "baseline_constant"),
+            baseline_random=mean_of(figures, "baseline_random"),
         )
 
 
@@ -112,8 +109,3 @@ def add_explainer_rows(
     for name in figures[0].missing:
         values = [one.missing[name] for one in figures]
         results.add("3", row, f"missing_{name}", values, n=tested)
-
-
-def _mean(figures: Sequence[dict[str, Any]], key: str) -> float | None:
-    known = [figure[key] for figure in figures if figure[key] is not None]
-    return float(np.mean(known)) if known else None

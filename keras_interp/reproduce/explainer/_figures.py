@@ -10,11 +10,11 @@ import numpy as np
 
 from keras_interp import attribution, plotting
 from keras_interp.models import Explainer
-from keras_interp.reproduce.explained_task import ExplainedTask
-from keras_interp.reproduce.explainer_performer import TOP_LAYER
-from keras_interp.reproduce.explainer_training import PART_LAYER, part_field
+from keras_interp.reproduce.explainer._measurement import PART_LAYER, part_field
+from keras_interp.reproduce.explainer._task import ExplainedTask
+from keras_interp.reproduce.explainer._training import TOP_LAYER
 
-PICTURES = 3
+IMAGES = 3
 _FILTERS = 6
 
 
@@ -36,7 +36,7 @@ def draw_explained(
     name = explained.name.replace(" ", "_")
     task = explained.task
     shown = np.intersect1d(task.objects(), np.flatnonzero(~task.is_train))
-    chosen = shown[np.linspace(0, len(shown) - 1, PICTURES).astype(int)]
+    chosen = shown[np.linspace(0, len(shown) - 1, IMAGES).astype(int)]
     _draw_filters(explained, explainer, shown).savefig(
         folder / f"{name}_explainer_filters.png", dpi=100
     )
@@ -51,12 +51,12 @@ def draw_explained(
 def _draw_filters(
     explained: ExplainedTask, explainer: Explainer, rows: np.ndarray
 ) -> Any:
-    """What is encoded: filters of conv-interp-2 on their strongest pictures."""
+    """What is encoded: filters of conv-interp-2 on their strongest images."""
     encoding = explainer.encode(explained.values[rows])
     count = encoding.interpretable_filters
     field = part_field(explained, explainer)
     axes = plotting.filter_gallery(
-        explained.task.pictures.images[rows],
+        explained.task.dataset.images[rows],
         encoding.part_maps,
         field,
         filters=list(np.linspace(0, count - 1, min(_FILTERS, count)).astype(int)),
@@ -76,7 +76,7 @@ def _draw_grad_cam(
     rows: np.ndarray,
 ) -> Any:
     """Grad-CAM of the interpretable layer beside that of the performer's top layer."""
-    inputs, images = explained.values[rows], explained.task.pictures.images[rows]
+    inputs, images = explained.values[rows], explained.task.dataset.images[rows]
     maps = {
         "performer, top layer": attribution.grad_cam(
             performer, inputs, layer_name=TOP_LAYER
@@ -111,14 +111,14 @@ def _draw_contributions(
     found = attribution.part_contributions(
         explainer,
         explained.values[rows],
-        task.pictures.subset(learnt),
+        task.dataset.subset(learnt),
         inputs=explained.values[learnt],
         field=part_field(explained, explainer),
     )
     figure = Figure(figsize=(9.5, 3.4 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), 2, width_ratios=(1, 1.3), squeeze=False)
     for place, row in enumerate(rows):
-        plotting.part_positions(task.pictures.images[row], found, place, axes[place, 0])
+        plotting.part_positions(task.dataset.images[row], found, place, axes[place, 0])
         predicted = _class_name(explained, int(found.class_index[place]))
         title = f"{predicted}: score {found.scores[place]:.1f}"
         plotting.part_contributions(found, place, axes[place, 1], title=title)
@@ -130,4 +130,4 @@ def _class_name(explained: ExplainedTask, index: int) -> str:
     """Name of a class of the performer."""
     if explained.task.categories == 1:
         return f"{explained.name} against background"
-    return str(explained.task.pictures.class_names[index])
+    return str(explained.task.dataset.class_names[index])

@@ -4,33 +4,49 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 
-from keras_interp.models import Explainer
-from keras_interp.reporting import FilterMeasurement
-from keras_interp.reproduce.explained_task import ExplainedTask, explained_tasks
-from keras_interp.reproduce.explainer_figures import draw_explained
-from keras_interp.reproduce.explainer_performer import PerformerRecipe, train_performer
-from keras_interp.reproduce.explainer_rows import (
+from keras_interp.metrics import FilterMeasurement
+from keras_interp.reproduce._results import (
+    NEGATIVE_SHARE,
+    Results,
+    check_folder,
+    check_number,
+)
+from keras_interp.reproduce._tasks import PHOTOGRAPHS, Plan, chosen_names, plan_tasks
+from keras_interp.reproduce._trunk import FrozenTrunk, check_backbone
+from keras_interp.reproduce.explainer._figures import draw_explained
+from keras_interp.reproduce.explainer._measurement import (
+    ExplainerFigures,
+    error,
+    measure_explainer,
+    measure_performer,
+)
+from keras_interp.reproduce.explainer._rows import (
     add_error,
     add_explainer_rows,
     add_layer_rows,
 )
-from keras_interp.reproduce.explainer_training import (
-    ExplainerFigures,
-    ExplainerRecipe,
-    error,
-    measure_explainer,
-    measure_performer,
-    train_explainer,
+from keras_interp.reproduce.explainer._task import (
+    SYNTHETIC_TASK,
+    ExplainedTask,
+    explained_tasks,
+    synthetic_task,
 )
-from keras_interp.reproduce.frozen_trunk import FrozenTrunk
-from keras_interp.reproduce.results import Results
+from keras_interp.reproduce.explainer._training import (
+    TARGET_LAYER,
+    ExplainerRecipe,
+    PerformerRecipe,
+    build_performer,
+    train_explainer,
+    train_performer,
+)
 
-EXPLAINER_DATASETS = ("cub", "animal_part", "synthetic_parts")
+SYNTHETIC = "synthetic_parts"
+EXPLAINER_DATASETS = (*PHOTOGRAPHS, SYNTHETIC)
 WITHOUT_LOSS = "explainer_without_filter_loss"
 WITH_CLASSES = "explainer+cls"
 
@@ -44,21 +60,23 @@ class ExplainerSettings:
         root: The dataset's folder; None looks in `$KERAS_INTERP_DATA`.
         backbone: Frozen trunk below the performers, `"squeezenet"` or `"mobilenet"`.
         weights: Path of the trunk's weights; None looks in `$KERAS_INTERP_DATA`.
-        categories: Names of tasks, such as `"bird"`, `"40 categories"`, `"dog"`; None
-            takes all.
-        epochs: Passes of the explainer over its pictures.
+        categories: Names of tasks, such as `"bird"`, `"40 categories"`, `"dog"`, the
+            number being that of the species or animals at hand; None takes all.
+        negatives: Folder of photographs without birds, for the task `"bird"` of CUB;
+            None takes `neg` of Animal-Part, where that is at hand.
+        epochs: Passes of the explainer over its images.
         seed: First of the seeds.
         seeds: How many seeds; None takes three, or one when quick.
-        quick: Fewer pictures and passes, and one seed.
-        development: Leave the test pictures alone and score on held-back training
-            pictures, for trying settings.
+        quick: Fewer images and passes, and one seed.
+        development: Leave the test images alone and score on held-back training
+            images, for trying settings.
         filter_loss: Mode of the filter loss; None leaves the mask alone.
         filter_loss_weight: Its weight; None takes what suits the task.
         fraction: Share of interpretable filters.
         ratio_reward: Weight of the reward for a large ratio.
-        targets: Which pictures a filter's part is looked for in, as for
+        targets: Which images a filter's part is looked for in, as for
             `keras_interp.models.Explainer`; None takes what suits the filter loss.
-        unlabelled: Whether the explainer may also learn from pictures of other species,
+        unlabelled: Whether the explainer may also learn from images of other species,
             without their labels.
     """
 
@@ -67,6 +85,7 @@ class ExplainerSettings:
     backbone: str = "squeezenet"
     weights: str | None = None
     categories: tuple[str, ...] | None = None
+    negatives: Path | None = None
     epochs: int | None = None
     seed: int = 0
     seeds: int | None = None
@@ -79,24 +98,58 @@ class ExplainerSettings:
     targets: str | None = None
     unlabelled: bool = True
 
-    def recipes(self, explained: ExplainedTask) -> dict[str, ExplainerRecipe]:
-        """The explainers that are trained, by the name of their row."""
-        weight = self.filter_loss_weight
+    def recipes(self, weight: float, *, several: bool) -> dict[str, ExplainerRecipe]:
+        """The explainers that are trained, by the name of their row.
+
+        Args:
+            weight: Of the filter loss, where none was asked for.
+            several: Whether the task has several categories.
+        """
+        asked = self.filter_loss_weight
         usual = ExplainerRecipe(
             filter_loss=self.filter_loss,
-            filter_loss_weight=(
-                explained.filter_loss_weight if weight is None else weight
-            ),
+            filter_loss_weight=weight if asked is None else asked,
             fraction=self.fraction,
             ratio_reward=self.ratio_reward,
             targets=self.targets,
         )
         found = {"explainer": usual}
         found[WITH_CLASSES] = dataclasses.replace(usual, objective="classification")
-        if explained.task.categories > 1 and self.filter_loss is not None:
+        if several and self.filter_loss is not None:
             # What distillation alone costs, without any wish for parts.
             found[WITHOUT_LOSS] = dataclasses.replace(usual, filter_loss=None)
         return found
+
+    def check(self) -> Plan | None:
+        """Refuse what could not be computed, and say what will be.
+
+        Raises:
+            ValueError: For an argument that does not fit.
+            FileNotFoundError: Where files are missing.
+        """
+        if self.data not in EXPLAINER_DATASETS:
+            raise ValueError(
+                f"Expected data out of {EXPLAINER_DATASETS}. Received: "
+                f"data={self.data!r}. Choose one of these."
+            )
+        check_number("epochs", self.epochs)
+        check_number("seeds", self.seeds)
+        # The explainer checks its own arguments.
+        performer = build_performer((8, 8, 2), 1, PerformerRecipe(filters=2, units=2))
+        for recipe in self.recipes(0.1, several=True).values():
+            recipe.explainer(performer, TARGET_LAYER)
+        if self.data == SYNTHETIC:
+            chosen_names([SYNTHETIC_TASK], self.categories)
+            return None
+        check_backbone(self.backbone)
+        return plan_tasks(
+            self.data,
+            self.root,
+            categories=self.categories,
+            negatives=self.negatives,
+            quick=self.quick,
+            development=self.development,
+        )
 
     def all_seeds(self) -> range:
         """The seeds of the run."""
@@ -124,8 +177,8 @@ def reproduce_explainer(
     reproduce_explainer(ExplainerSettings(data="cub", quick=True), Path("out"))
     ```
 
-    Performers on real pictures stand on a frozen trunk: two cores do not allow to train
-    a whole VGG-16 on birds, as the paper does. Drawn pictures have a performer of
+    Performers on real images stand on a frozen trunk: two cores do not allow to train
+    a whole VGG-16 on birds, as the paper does. Drawn images have a performer of
     their own.
 
     Args:
@@ -137,50 +190,43 @@ def reproduce_explainer(
         `Results`, also written to `out`.
 
     Raises:
-        ValueError: For unknown data or backbone, or where files are missing.
+        ValueError: For an argument that does not fit, before anything is computed.
+        FileNotFoundError: Where files are missing.
     """
-    if settings.data not in EXPLAINER_DATASETS:
-        raise ValueError(
-            f"`data` must be one of {EXPLAINER_DATASETS}. Received: "
-            f"data={settings.data!r}"
-        )
-    synthetic = settings.data == "synthetic_parts"
-    trunk = None
-    if not synthetic:
-        trunk = FrozenTrunk.load(settings.backbone, settings.weights)
-    shown = {k: v for k, v in dataclasses.asdict(settings).items() if k != "root"}
-    shown["trunk"] = "none" if synthetic else "frozen"
+    plan = settings.check()
+    check_folder(out)
+    paths = ("root", "negatives")
+    shown = {k: v for k, v in dataclasses.asdict(settings).items() if k not in paths}
+    shown["trunk"] = "none" if plan is None else "frozen"
     results = Results("explainer", settings.data, shown)
-    for explained in _tasks(settings, trunk):
+    say(f"Tasks: {', '.join([SYNTHETIC_TASK] if plan is None else plan.names)}")
+    for explained in _tasks(settings, plan):
         _run_task(explained, settings, results, out, say)
         # What is finished stays, whatever happens to the rest.
         results.write(out)
+        # It goes before the next one is read.
+        del explained
     return results
 
 
-def _tasks(
-    settings: ExplainerSettings, trunk: FrozenTrunk | None
-) -> list[ExplainedTask]:
-    tasks = explained_tasks(
-        settings.data,
-        settings.root,
-        trunk,
-        categories=settings.categories,
-        quick=settings.quick,
-        development=settings.development,
-        seed=settings.seed,
-    )
-    if not tasks:
-        raise ValueError(
-            f"No task of {settings.data!r} is called as `categories` says. Received: "
-            f"categories={settings.categories}. Leave it out to run all."
+def _tasks(settings: ExplainerSettings, plan: Plan | None) -> Iterator[ExplainedTask]:
+    quick = settings.quick
+    if plan is None:
+        drawn = synthetic_task(
+            quick=quick, development=settings.development, seed=settings.seed
         )
-    changed = []
-    for task in tasks:
-        epochs = (task.epochs[0], settings.epochs or task.epochs[1])
-        unlabelled = task.unlabelled if settings.unlabelled else task.unlabelled[:0]
-        changed.append(dataclasses.replace(task, epochs=epochs, unlabelled=unlabelled))
-    return changed
+        yield _as_asked(drawn, settings)
+        return
+    if not settings.unlabelled:
+        plan = dataclasses.replace(plan, other_images=None)
+    trunk = FrozenTrunk.load(settings.backbone, settings.weights)
+    for task in explained_tasks(settings.data, plan, trunk, quick=quick):
+        yield _as_asked(task, settings)
+
+
+def _as_asked(task: ExplainedTask, settings: ExplainerSettings) -> ExplainedTask:
+    epochs = (task.epochs[0], settings.epochs or task.epochs[1])
+    return dataclasses.replace(task, epochs=epochs)
 
 
 def _run_task(
@@ -190,7 +236,9 @@ def _run_task(
     out: Path,
     say: Callable[[str], None],
 ) -> None:
-    recipes = settings.recipes(explained)
+    recipes = settings.recipes(
+        explained.filter_loss_weight, several=explained.task.categories > 1
+    )
     found = _Measured({}, [], {kind: [] for kind in recipes})
     for seed in settings.all_seeds():
         performer = train_performer(explained, PerformerRecipe(), seed)
@@ -200,13 +248,15 @@ def _run_task(
             figures = measure_explainer(explained, performer, explainer)
             found.explainers[kind].append(figures)
             say(f"{explained.name}, seed {seed}, {kind}: {_line(figures)}")
+            if figures.score_share < 0:
+                say(f"  {NEGATIVE_SHARE}")
             if kind == "explainer" and seed == settings.seed:
-                _draw(explained, performer, explainer, out)
+                draw_explained(explained, performer, explainer, out / "figures")
             # A model and its features go before the next ones come: models are
             # rings of references, and wait for the collector.
             del explainer
             gc.collect()
-    network = "small" if settings.data == "synthetic_parts" else settings.backbone
+    network = "small" if settings.data == SYNTHETIC else settings.backbone
     place = f"{network}/{explained.name}"
     for kind, measured in found.layers.items():
         add_layer_rows(results, explained, f"{kind}/{place}", measured)
@@ -247,9 +297,3 @@ def _line(figures: ExplainerFigures) -> str:
         f"instability {found.instability.value:.3f}, part coverage "
         f"{found.coverage:.1f}"
     )
-
-
-def _draw(
-    explained: ExplainedTask, performer: keras.Model, explainer: Explainer, out: Path
-) -> None:
-    draw_explained(explained, performer, explainer, out / "figures")

@@ -1,4 +1,4 @@
-"""The performer that the explainer's reproduction explains."""
+"""The performer of the explainer's reproduction, and its distillation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import dataclasses
 
 import keras
 
-from keras_interp.reproduce.explained_task import ExplainedTask
+from keras_interp.models import Explainer
+from keras_interp.reproduce.explainer._task import BATCH_SIZE, ExplainedTask
 
 TARGET_LAYER = "target_maps"
 TOP_LAYER = "conv_top"
@@ -20,7 +21,7 @@ class PerformerRecipe:
         filters: Of its top convolution.
         units: Of `fc6` and of `fc7`.
         learning_rate: Of Adam.
-        batch_size: Pictures a step.
+        batch_size: Images a step.
     """
 
     filters: int = 64
@@ -35,13 +36,13 @@ def build_performer(
     """Top convolution, pooling and three dense layers, compiled.
 
     Args:
-        input_shape: Of the maps of a frozen trunk, which are explained, or of pictures:
+        input_shape: Of the maps of a frozen trunk, which are explained, or of images:
             those first pass two convolutions, the second of which is explained.
         categories: Number of categories; 1 ends in a logistic unit, more in a softmax.
         recipe: Sizes.
     """
     if input_shape[-1] == 3:
-        inputs = keras.Input(input_shape, name="pictures")
+        inputs = keras.Input(input_shape, name="images")
         maps = _small_trunk(inputs)
     else:
         maps = inputs = keras.Input(input_shape, name=TARGET_LAYER)
@@ -69,10 +70,10 @@ def build_performer(
     return model
 
 
-def _small_trunk(pictures: keras.KerasTensor) -> keras.KerasTensor:
+def _small_trunk(images: keras.KerasTensor) -> keras.KerasTensor:
     maps = keras.layers.Conv2D(
         24, 5, strides=2, padding="same", activation="relu", name="conv1"
-    )(pictures)
+    )(images)
     maps = keras.layers.MaxPooling2D(2, name="pool1")(maps)
     return keras.layers.Conv2D(
         64, 3, padding="same", activation="relu", name=TARGET_LAYER
@@ -82,7 +83,7 @@ def _small_trunk(pictures: keras.KerasTensor) -> keras.KerasTensor:
 def train_performer(
     explained: ExplainedTask, recipe: PerformerRecipe, seed: int
 ) -> keras.Model:
-    """Train a performer on the training pictures and their mirror images."""
+    """Train a performer on the training images and their mirror images."""
     keras.utils.set_random_seed(seed)
     shape = explained.values.shape[1:]
     model = build_performer(shape, explained.task.categories, recipe)
@@ -94,3 +95,65 @@ def train_performer(
         verbose=0,
     )
     return model
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplainerRecipe:
+    """What an explainer is trained with.
+
+    Attributes:
+        filter_loss: Mode of the filter loss, None without.
+        filter_loss_weight: Its weight.
+        fraction: Share of interpretable filters.
+        ratio_reward: Weight of the reward for a large ratio.
+        targets: Which images a filter's part is looked for in, as for `Explainer`.
+        objective: `"reconstruction"`, or `"classification"` for Explainer+cls.
+        batch_size: Images a step.
+    """
+
+    filter_loss: str | None = "posterior"
+    filter_loss_weight: float = 0.1
+    fraction: float = 0.5
+    ratio_reward: float = 0.1
+    targets: str | None = None
+    objective: str = "reconstruction"
+    batch_size: int = BATCH_SIZE
+
+    def explainer(self, performer: keras.Model, target_layer: str) -> Explainer:
+        """A new explainer."""
+        return Explainer(
+            performer,
+            target_layer,
+            filter_loss=self.filter_loss,
+            filter_loss_weight=self.filter_loss_weight,
+            fraction=self.fraction,
+            ratio_reward=self.ratio_reward,
+            targets=self.targets,
+            objective=self.objective,
+        )
+
+
+def train_explainer(
+    explained: ExplainedTask,
+    performer: keras.Model,
+    recipe: ExplainerRecipe,
+    seed: int,
+) -> Explainer:
+    """Distil a performer; Explainer+cls learns from the labels in place of features."""
+    keras.utils.set_random_seed(seed)
+    explainer = recipe.explainer(performer, TARGET_LAYER)
+    explainer.compile(keras.optimizers.Adam(explained.learning_rate))
+    with_labels = recipe.objective == "classification"
+    inputs = explained.distillation_inputs()
+    targets = None
+    if with_labels:
+        inputs, targets = explained.training_inputs(), explained.training_targets()
+    explainer.fit(
+        inputs,
+        targets,
+        epochs=explained.epochs[1],
+        batch_size=recipe.batch_size,
+        cache_features=True,
+        verbose=0,
+    )
+    return explainer

@@ -1,4 +1,4 @@
-"""One distillation of the explainer's reproduction, and its measurement."""
+"""What a performer and its explainer do, measured on the test images."""
 
 from __future__ import annotations
 
@@ -8,53 +8,28 @@ import keras
 import numpy as np
 
 from keras_interp.attribution import part_contributions
-from keras_interp.metrics import LayerMaps
+from keras_interp.metrics import FilterMeasurement, LayerMaps, measure_maps
 from keras_interp.models import Encoding, Explainer
 from keras_interp.receptive_fields import ReceptiveField, receptive_field
-from keras_interp.reporting import FilterMeasurement, measure_maps
-from keras_interp.reproduce.explained_task import ExplainedTask
-from keras_interp.reproduce.explainer_course import BATCH_SIZE
-from keras_interp.reproduce.explainer_performer import TARGET_LAYER, TOP_LAYER
+from keras_interp.reproduce.explainer._task import ExplainedTask
+from keras_interp.reproduce.explainer._training import TARGET_LAYER, TOP_LAYER
 
 PART_LAYER = "conv_interp_2"
 
 
 @dataclasses.dataclass(frozen=True)
-class ExplainerRecipe:
-    """What an explainer is trained with.
-
-    Attributes:
-        filter_loss: Mode of the filter loss, None without.
-        filter_loss_weight: Its weight.
-        fraction: Share of interpretable filters.
-        ratio_reward: Weight of the reward for a large ratio.
-        targets: Which pictures a filter's part is looked for in, as for `Explainer`.
-        objective: `"reconstruction"`, or `"classification"` for Explainer+cls.
-        batch_size: Pictures a step.
-    """
-
-    filter_loss: str | None = "posterior"
-    filter_loss_weight: float = 0.1
-    fraction: float = 0.5
-    ratio_reward: float = 0.1
-    targets: str | None = None
-    objective: str = "reconstruction"
-    batch_size: int = BATCH_SIZE
-
-
-@dataclasses.dataclass(frozen=True)
 class ExplainerFigures:
-    """What came out of one distillation, on the test pictures.
+    """What came out of one distillation, on the test images.
 
     Attributes:
         measured: Filters of conv-interp-2.
         p: The ratio.
         masked_share: Share of the encoded activation that comes through masked filters.
         score_share: Share of the score of the predicted class that comes through masked
-            filters, on pictures of objects.
+            filters, on images of objects.
         dead_filters: Share of the interpretable filters that never fire.
         error: Share of wrong classifications through the rebuilt features.
-        agreement: Share of pictures classified as the performer does.
+        agreement: Share of images classified as the performer does.
         missing: For each rebuilt layer the squared distance from the performer's
             features, as a share of their squared norm.
     """
@@ -69,45 +44,10 @@ class ExplainerFigures:
     missing: dict[str, float]
 
 
-def train_explainer(
-    explained: ExplainedTask,
-    performer: keras.Model,
-    recipe: ExplainerRecipe,
-    seed: int,
-) -> Explainer:
-    """Distil a performer; Explainer+cls learns from the labels in place of features."""
-    keras.utils.set_random_seed(seed)
-    explainer = Explainer(
-        performer,
-        TARGET_LAYER,
-        filter_loss=recipe.filter_loss,
-        filter_loss_weight=recipe.filter_loss_weight,
-        fraction=recipe.fraction,
-        ratio_reward=recipe.ratio_reward,
-        targets=recipe.targets,
-        objective=recipe.objective,
-    )
-    explainer.compile(keras.optimizers.Adam(explained.learning_rate))
-    with_labels = recipe.objective == "classification"
-    inputs = explained.distillation_inputs()
-    targets = None
-    if with_labels:
-        inputs, targets = explained.training_inputs(), explained.training_targets()
-    explainer.fit(
-        inputs,
-        targets,
-        epochs=explained.epochs[1],
-        batch_size=recipe.batch_size,
-        cache_features=True,
-        verbose=0,
-    )
-    return explainer
-
-
 def measure_explainer(
     explained: ExplainedTask, performer: keras.Model, explainer: Explainer
 ) -> ExplainerFigures:
-    """Measure a trained explainer on the test pictures."""
+    """Measure a trained explainer on the test images."""
     task = explained.task
     objects = task.objects()
     encoding = explainer.encode(explained.values[objects])
@@ -135,7 +75,7 @@ def measure_explainer(
 def measure_layer(
     explained: ExplainedTask, maps: np.ndarray, field: ReceptiveField
 ) -> FilterMeasurement:
-    """What filters follow on the pictures that show an object.
+    """What filters follow on the images that show an object.
 
     Args:
         explained: The task.
@@ -146,7 +86,7 @@ def measure_layer(
     return measure_maps(
         LayerMaps("maps", maps.astype("float32"), None, None, 0),
         field,
-        task.pictures.subset(task.objects()),
+        task.dataset.subset(task.objects()),
         instability_landmarks=task.instability_landmarks,
     )
 
@@ -182,14 +122,14 @@ def measure_performer(
 
 
 def part_field(explained: ExplainedTask, explainer: Explainer) -> ReceptiveField:
-    """Receptive field of conv-interp-2 in pixels of the pictures."""
+    """Receptive field of conv-interp-2 in pixels of the images."""
     return layer_field(explained, explainer, PART_LAYER)
 
 
 def layer_field(
     explained: ExplainedTask, model: keras.Model, layer_name: str
 ) -> ReceptiveField:
-    """Receptive field of a layer in pixels of the pictures."""
+    """Receptive field of a layer in pixels of the images."""
     own = receptive_field(model, layer_name)
     below = explained.field
     if below is None:
@@ -219,12 +159,12 @@ def _score_share(explained: ExplainedTask, explainer: Explainer) -> float:
     task = explained.task
     objects = task.objects()
     tested = np.intersect1d(objects, np.flatnonzero(~task.is_train))
-    # Which part a filter stands for does not matter here: few pictures will do.
+    # Which part a filter stands for does not matter here: few images will do.
     named = np.intersect1d(objects, np.flatnonzero(task.is_train))[:64]
     found = part_contributions(
         explainer,
         explained.values[tested],
-        task.pictures.subset(named),
+        task.dataset.subset(named),
         inputs=explained.values[named],
         field=part_field(explained, explainer),
     )

@@ -13,6 +13,16 @@ from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
 BACKBONES = ("squeezenet", "mobilenet")
 _HALF_WHITENING = 0.5
+_IMAGES_AT_ONCE = 256
+
+
+def check_backbone(backbone: str) -> None:
+    """Refuse a network that this package has no pretrained weights for."""
+    if backbone not in BACKBONES:
+        raise ValueError(
+            f"Expected backbone out of {BACKBONES}, for which pretrained weights can "
+            f"be at hand. Received: backbone={backbone!r}. Choose one of these."
+        )
 
 
 @dataclass(frozen=True)
@@ -21,9 +31,9 @@ class FrozenTrunk:
 
     Attributes:
         name: `"squeezenet"` or `"mobilenet"`.
-        network: Keras model from prepared pictures to maps.
-        preprocess: From uint8 RGB pictures to the network's input.
-        image_size: Side of the square pictures, in pixels.
+        network: Keras model from prepared images to maps.
+        preprocess: From uint8 RGB images to the network's input.
+        image_size: Side of the square images, in pixels.
     """
 
     name: str
@@ -39,33 +49,27 @@ class FrozenTrunk:
             backbone: One of `BACKBONES`.
             weights: Path of the weights; None looks in `$KERAS_INTERP_DATA/weights`.
         """
+        check_backbone(backbone)
         if backbone == "squeezenet":
             whole = models.SqueezeNet(weights=weights or "imagenet", include_top=False)
             network = keras.Model(whole.inputs, whole.get_layer("pool8").output)
             return cls(backbone, network, _squeezenet_input, 227)
-        if backbone == "mobilenet":
-            path = weights or str(models.find_weights("mobilenet_0.25"))
-            whole = keras.applications.MobileNet(
-                (224, 224, 3), alpha=0.25, include_top=False, weights=path
-            )
-            network = keras.Model(
-                whole.inputs, whole.get_layer("conv_pw_11_relu").output
-            )
-            return cls(backbone, network, _mobilenet_input, 224)
-        raise ValueError(
-            f"`backbone` must be one of {BACKBONES}, for which pretrained weights can "
-            f"be at hand. Received: backbone={backbone!r}"
+        path = weights or str(models.find_weights("mobilenet_0.25"))
+        whole = keras.applications.MobileNet(
+            (224, 224, 3), alpha=0.25, include_top=False, weights=path
         )
+        network = keras.Model(whole.inputs, whole.get_layer("conv_pw_11_relu").output)
+        return cls(backbone, network, _mobilenet_input, 224)
 
     def receptive_field(self) -> ReceptiveField:
         """Of the network's last layer."""
         return receptive_field(self.network, self.network.layers[-1].name)
 
     def features(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Maps of uint8 RGB pictures, computed a batch at a time with a progress bar.
+        """Maps of uint8 RGB images, computed a batch at a time with a progress bar.
 
         Returns:
-            float16 array `(pictures, height, width, channels)`.
+            float16 array `(images, height, width, channels)`.
         """
         from rich.progress import track
 
@@ -100,10 +104,10 @@ class Projection:
 
     @classmethod
     def fit(cls, features: np.ndarray, components: int, seed: int = 0) -> Projection:
-        """Learn from a sample of positions of training pictures.
+        """Learn from a sample of positions of training images.
 
         Args:
-            features: `(pictures, height, width, channels)`.
+            features: `(images, height, width, channels)`.
             components: How many to keep.
             seed: Of the sample.
         """
@@ -124,4 +128,11 @@ class Projection:
         )
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return (features.astype("float32") - self.mean) @ self.matrix
+        shape = (*features.shape[:-1], self.matrix.shape[1])
+        projected = np.empty(shape, "float32")
+        # The features have far more channels: never all of them in single precision.
+        for start in range(0, len(features), _IMAGES_AT_ONCE):
+            chunk = slice(start, start + _IMAGES_AT_ONCE)
+            centred = features[chunk].astype("float32") - self.mean
+            projected[chunk] = centred @ self.matrix
+        return projected

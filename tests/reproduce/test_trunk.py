@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_interp.reproduce.frozen_trunk import FrozenTrunk, Projection
+from keras_interp.reproduce._trunk import FrozenTrunk, Projection
 
 
 def test_projection_half_whitens(rng):
@@ -30,11 +30,22 @@ def test_unknown_backbone_is_refused():
 def test_trunks_give_maps(backbone, shape, size, stride, real_data):
     trunk = FrozenTrunk.load(backbone)
     side = trunk.image_size
-    pictures = np.random.default_rng(0).integers(0, 255, (3, side, side, 3), "uint8")
-    features = trunk.features(pictures, batch_size=2)
+    images = np.random.default_rng(0).integers(0, 255, (3, side, side, 3), "uint8")
+    features = trunk.features(images, batch_size=2)
     assert features.shape == (3, *shape) and features.dtype == np.float16
     assert np.isfinite(features.astype("float32")).all()
     field = trunk.receptive_field()
     assert field.stride == stride
     if backbone == "squeezenet":
         assert field.size == size
+
+
+def test_projection_does_not_depend_on_how_many_images_go_at_once(rng, monkeypatch):
+    from keras_interp.reproduce import _trunk
+
+    features = rng.normal(size=(7, 2, 2, 4)).astype("float16")
+    projection = Projection.fit(features, components=2)
+    whole = projection(features)
+    monkeypatch.setattr(_trunk, "_IMAGES_AT_ONCE", 3)
+    np.testing.assert_array_equal(projection(features), whole)
+    assert whole.dtype == np.float32

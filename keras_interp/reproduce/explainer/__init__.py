@@ -1,0 +1,1 @@
+"""The explainer network: Zhang, Yang and Wu, 2018."""

@@ -1,0 +1,1 @@
+"""The interpretable CNN: Zhang, Wu and Zhu, CVPR 2018."""
