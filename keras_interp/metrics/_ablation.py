@@ -181,7 +181,7 @@ def _outputs(
     """Outputs for all images; not `predict`, whose compiled call has no gate."""
     return np.concatenate(
         [
-            keras.ops.convert_to_numpy(model(images[chunk], training=False))
+            to_numpy(model(images[chunk], training=False))
             for chunk in batches(len(images), batch_size, verbose, words)
         ]
     )

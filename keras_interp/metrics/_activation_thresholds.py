@@ -173,10 +173,10 @@ class ActivationThreshold(keras.metrics.Metric):
         """Adds what other metrics of the same settings have seen."""
         for other in metrics:
             check_same_settings(self, other)
-            self._add(keras.ops.convert_to_numpy(other.counts).astype("int64"))
+            self._add(to_numpy(other.counts).astype("int64"))
 
     def _add(self, new: np.ndarray) -> None:
-        total = keras.ops.convert_to_numpy(self.counts).astype("int64") + new
+        total = to_numpy(self.counts).astype("int64") + new
         if total.size and total.sum(axis=1).max() > np.iinfo("int32").max:
             raise ValueError(
                 "Expected at most 2^31 cells for each filter. Received: more. Make a "
@@ -186,7 +186,7 @@ class ActivationThreshold(keras.metrics.Metric):
 
     def result(self) -> Any:
         """Thresholds, a tensor `(F,)`; NaN before the first image."""
-        counts = keras.ops.convert_to_numpy(self.counts).astype("int64")
+        counts = to_numpy(self.counts).astype("int64")
         cells = counts.sum(axis=1, keepdims=True)
         above = (self.quantile * cells).astype("int64")
         from_top = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]

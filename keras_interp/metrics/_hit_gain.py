@@ -16,6 +16,12 @@ class HitGainScores(PartScores):
     """Hit gain per filter with the two shares it is the difference of.
 
     Args:
+        value: mean of `per_filter` over the filters that could be judged.
+        per_filter: float `(F,)`, hits less constant hits of the chosen part on the
+            scored images.
+        part: int `(F,)`, the chosen part; -1 where no part could be chosen.
+        per_part: float `(F, K)`, the gain of every part on the scored images.
+        count: int `(F,)`, the number of images behind `per_filter`.
         hits: float `(F,)`, share of the scored images in which the peak hits the
             chosen part.
         constant_hits: float `(F,)`, the same share for the best constant cell.
@@ -39,7 +45,7 @@ def hit_gain(
     categories: Any = None,
     cells: Any = None,
 ) -> HitGainScores:
-    """Measures how much oftener a filter's peak hits a part than a constant place does.
+    """Measures how much more often a peak hits a part than a constant place does.
 
     For filter f and part k, over the images that show the part and where the filter
     fires: the share with the peak within `radius` of the diagonal of the part, less

@@ -235,8 +235,8 @@ def instability_baselines(
         section 5.2.2, applied to constants.
     """
     images = len(to_numpy(landmarks))
-    nobody = np.empty((images, 0, 2))
-    peaks = LocatedPeaks.check(nobody, nobody[..., 0], landmarks, image_size)
+    no_filters = np.empty((images, 0, 2))
+    peaks = LocatedPeaks.check(no_filters, no_filters[..., 0], landmarks, image_size)
     cells = check_cells(cells, image_size)
     return baselines_by_category(
         [peaks],

@@ -27,6 +27,7 @@ from keras_interp.metrics._peaks import (
     check_integers,
     check_same_settings,
     height_width,
+    to_numpy,
 )
 from keras_interp.metrics._scores import FilterScores, mean_of_known
 
@@ -467,10 +468,7 @@ class LocationInstability(keras.metrics.Metric):
 
     def _read(self) -> dict[str, np.ndarray]:
         names = "scores", "distances", "strengths", "images"
-        return {
-            name: np.array(keras.ops.convert_to_numpy(getattr(self, name)))
-            for name in names
-        }
+        return {name: np.array(to_numpy(getattr(self, name))) for name in names}
 
     def _write(self, state: dict[str, np.ndarray]) -> None:
         for name, values in state.items():

@@ -335,7 +335,7 @@ class NetworkDissection(keras.metrics.Metric):
             self._add(other._read())
 
     def _read(self) -> np.ndarray:
-        high, low = keras.ops.convert_to_numpy(self.counts).astype("int64")
+        high, low = to_numpy(self.counts).astype("int64")
         return high * _LOW + low
 
     def _add(self, new: np.ndarray) -> None:

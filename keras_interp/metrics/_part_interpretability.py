@@ -240,8 +240,8 @@ class PartInterpretability(keras.metrics.Metric):
     def details(self) -> PartScores:
         """The figures of every filter and part, as the function gives them."""
         return scores_of_counts(
-            keras.ops.convert_to_numpy(self.associated),
-            keras.ops.convert_to_numpy(self.shown),
+            to_numpy(self.associated),
+            to_numpy(self.shown),
         )
 
     def result(self) -> Any:

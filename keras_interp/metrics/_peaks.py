@@ -16,6 +16,9 @@ def to_numpy(array: Any) -> np.ndarray:
     """Turns a NumPy array, nested list or backend tensor into a NumPy array."""
     if isinstance(array, np.ndarray):
         return array
+    if isinstance(array, keras.Variable):
+        # NumPy warns about what a variable offers it, not about a tensor.
+        array = keras.ops.convert_to_tensor(array)
     if keras.ops.is_tensor(array):
         return np.asarray(keras.ops.convert_to_numpy(array))
     return np.asarray(array)

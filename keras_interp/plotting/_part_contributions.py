@@ -28,6 +28,10 @@ def part_contributions(
 ) -> Axes:
     """Draws how a class score is put together from object parts.
 
+    The bars add up to the score. A bar to the left, a negative contribution, is a part
+    whose filters speak against the class in this image: without it the score would be
+    higher. A share of the score can so be negative, and others exceed the whole.
+
     Example:
 
     ```python
@@ -60,7 +64,10 @@ def part_contributions(
     ax.set_yticks(rows, labels, fontsize="small")
     ax.invert_yaxis()
     ax.axvline(0.0, color="0.3", linewidth=0.8)
-    ax.set_xlabel("contribution to the class score")
+    words = "contribution to the class score"
+    if (values < 0).any():
+        words += "\nnegative: speaks against the class"
+    ax.set_xlabel(words)
     ax.spines[["top", "right"]].set_visible(False)
     if title is None:
         label = int(contributions.class_index[index])

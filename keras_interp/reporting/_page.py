@@ -144,7 +144,7 @@ class ReportFigure:
 
         Args:
             drawing: a matplotlib figure, axes, or an array of axes of one figure.
-            caption: as above.
+            caption: what the figure shows and how to read it.
             dpi: pixels for each inch of the figure.
         """
         buffer = io.BytesIO()

@@ -76,14 +76,27 @@ def results_tables(rows: Sequence[Row]) -> list[ReportTable]:
 
 
 def instability_bars(rows: Sequence[Row]) -> ReportBars | None:
-    """Draws location instability beside the filters that anybody could build.
+    """Sets location instability beside that of filters that look at nothing.
+
+    Example:
+
+    >>> from keras_interp.reporting import instability_bars
+    >>> row = {"row": "net", "metric": "location_instability", "value": 0.05}
+    >>> bars = instability_bars([row | {"baseline_constant": 0.06}])
+    >>> bars.labels, bars.measured
+    (['net', 'best constant'], [True, False])
 
     Args:
-        rows: as for `results_tables`.
+        rows: dicts with `row`, `metric` and `value`, and where known
+            `baseline_constant` and `baseline_random`; rows of other metrics are passed
+            over.
 
     Returns:
         Bars of the networks, of the best constant and of the random filter, or `None`
         where location instability was not measured.
+
+    Raises:
+        ValueError: if a value is negative.
     """
     chosen = [
         row

@@ -52,7 +52,7 @@ class Shown:
 
 
 def instability_section(rows: Sequence[dict[str, Any]]) -> list[ReportSection]:
-    """The papers' figure beside filters that anybody could build."""
+    """The papers' figure beside filters that look at nothing."""
     bars = instability_bars(rows)
     if bars is None:
         return []
@@ -263,8 +263,8 @@ def caveats_section(points: Sequence[str]) -> ReportSection:
     always = [
         "The gallery shows each filter's strongest images, which flatters every "
         "filter; the tables count all images that were measured.",
-        "A filter can only be matched to parts that somebody marked. It may follow "
-        "something that has no landmark.",
+        "A filter can only be matched to parts that have landmarks. It may follow "
+        "something else.",
         "One training run is one draw: another seed gives other filters. Compare "
         "networks over several seeds.",
         "That a filter follows a part does not yet mean that the network's decision "
