@@ -17,8 +17,8 @@ def to_numpy(array: Any) -> np.ndarray:
     if isinstance(array, np.ndarray):
         return array
     if isinstance(array, keras.Variable):
-        # NumPy warns about what a variable offers it, not about a tensor.
-        array = keras.ops.convert_to_tensor(array)
+        # NumPy warns about the way that convert_to_numpy takes with variables.
+        return np.asarray(array)
     if keras.ops.is_tensor(array):
         return np.asarray(keras.ops.convert_to_numpy(array))
     return np.asarray(array)

@@ -73,7 +73,9 @@ def test_a_bar_for_each_part(found):
     # The first part is at the top.
     assert ax.yaxis_inverted()
     assert ax.get_title() == "class 2, score 2.25"
-    assert ax.get_xlabel() == "contribution to the class score"
+    assert ax.get_xlabel() == (
+        "contribution to the class score\nnegative: speaks against the class"
+    )
 
 
 def test_parts_have_a_colour_and_the_rest_is_grey(found):
