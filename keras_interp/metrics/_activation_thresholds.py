@@ -48,7 +48,7 @@ def activation_thresholds(feature_maps: Any, quantile: float = 0.005) -> np.ndar
     """
     check_quantile(quantile)
     maps = check_feature_maps(feature_maps)
-    cells = maps.reshape(-1, maps.shape[-1])
+    cells = maps.reshape(np.prod(maps.shape[:-1]), maps.shape[-1])
     if not len(cells):
         return np.full(maps.shape[-1], np.nan)
     place = len(cells) - 1 - int(quantile * len(cells))

@@ -379,4 +379,10 @@ def check_shapes(shapes: Any) -> np.ndarray:
             f"at least one filter. Received: shapes of shape {array.shape}. Make them "
             "with ki.metrics.empirical_receptive_field."
         )
+    if not np.isfinite(array).all():
+        raise ValueError(
+            "Expected finite shapes. Received: "
+            f"{int((~np.isfinite(array)).sum())} values that are NaN or infinite. Make "
+            "them with ki.metrics.empirical_receptive_field."
+        )
     return array

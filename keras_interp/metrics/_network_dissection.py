@@ -115,7 +115,7 @@ def network_dissection(
     """
     check_quantile(quantile)
     check_iou(iou)
-    maps = check_finite_maps(feature_maps)
+    maps = check_feature_maps(feature_maps)
     concepts = read_concepts(
         concept_masks, annotated, concept_names, concept_categories
     )
@@ -133,17 +133,6 @@ def network_dissection(
         height_width(image_size or concepts.masks.shape[2:]),
     )
     return DissectionScores.of(counts, levels, iou, concepts.names, concepts.categories)
-
-
-def check_finite_maps(feature_maps: Any) -> np.ndarray:
-    """Maps that can be interpolated."""
-    maps = check_feature_maps(feature_maps)
-    if maps.size and not (np.isfinite(maps.max()) and np.isfinite(maps.min())):
-        raise ValueError(
-            f"Expected finite feature_maps. Received: {int(np.isinf(maps).sum())} "
-            "infinite values. Check for overflow, such as that of float16."
-        )
-    return maps
 
 
 def check_same_images(maps: np.ndarray, concepts: ConceptMasks) -> None:
@@ -307,7 +296,7 @@ class NetworkDissection(keras.metrics.Metric):
                 `keras_interp.datasets.concept_masks` gives.
             annotated: bool `(B, C)`, the images that are annotated for a concept.
         """
-        maps = check_finite_maps(feature_maps)
+        maps = check_feature_maps(feature_maps)
         masks = read_concepts(concept_masks, annotated, None, None)
         check_same_images(maps, masks)
         shape = maps.shape[-1], masks.masks.shape[1]
@@ -374,5 +363,6 @@ class NetworkDissection(keras.metrics.Metric):
         """The metric that `get_config` describes."""
         field = config.get("receptive_field")
         if field is not None:
-            config = {**config, "receptive_field": ReceptiveField(**field)}
-        return cls(**config)
+            field = ReceptiveField(**field)
+        levels = [np.nan if level is None else level for level in config["thresholds"]]
+        return cls(**{**config, "thresholds": levels, "receptive_field": field})

@@ -99,7 +99,7 @@ def part_coverage(parts: Any, weights: Any = None) -> float:
             "Expected parts of shape (filters,), one part for each filter. Received: "
             f"parts of shape {parts.shape}. Pass the .part of ki.metrics.tracking."
         )
-    if parts.size and (parts.dtype.kind not in "iuf" or np.any(parts % 1 != 0)):
+    if not np.isfinite(parts).all() or np.any(parts % 1 != 0):
         raise ValueError(
             "Expected parts as whole numbers, the index of a landmark each. "
             f"Received: parts={parts!r}. Pass the .part of ki.metrics.tracking."

@@ -92,8 +92,10 @@ def association_counts(
     step = max(1, PIXELS_AT_ONCE // max(1, filters * height * width))
     for start in range(0, images, step):
         chunk = slice(start, start + step)
-        regions = masks[chunk].reshape(-1, filters, height * width).astype("float32")
-        parts = part_masks[chunk].reshape(len(regions), -1, height * width)
+        some = len(masks[chunk])
+        regions = masks[chunk].reshape(some, filters, height * width)
+        regions = regions.astype("float32")
+        parts = part_masks[chunk].reshape(some, part_masks.shape[1], height * width)
         parts = parts.astype("float32")
         both = regions @ parts.transpose(0, 2, 1)
         either = regions.sum(2)[:, :, None] + parts.sum(2)[:, None] - both

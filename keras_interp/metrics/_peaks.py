@@ -13,23 +13,36 @@ if TYPE_CHECKING:
 
 
 def to_numpy(array: Any) -> np.ndarray:
-    """Turns a NumPy array, nested list or backend tensor into a NumPy array."""
-    if isinstance(array, np.ndarray):
-        return array
-    if isinstance(array, keras.Variable):
-        # NumPy warns about the way that convert_to_numpy takes with variables.
-        return np.asarray(array)
-    if keras.ops.is_tensor(array):
+    """Turns a NumPy array, nested list or backend tensor into a NumPy array.
+
+    Raises:
+        ValueError: if it holds anything but real numbers, or rows of several lengths.
+    """
+    if keras.ops.is_tensor(array) and not isinstance(array, keras.Variable):
         return np.asarray(keras.ops.convert_to_numpy(array))
-    return np.asarray(array)
+    try:
+        # NumPy warns about the way that convert_to_numpy takes with variables.
+        array = np.asarray(array)
+    except ValueError:
+        raise ValueError(
+            "Expected an array of numbers. Received: a list whose rows differ in "
+            "length. Make them equally long."
+        ) from None
+    if array.dtype.kind in "OUScmM":
+        raise ValueError(
+            f"Expected an array of real numbers. Received: an array of {array.dtype}. "
+            "Convert it to float32 first."
+        )
+    return array
 
 
 def height_width(image_size: int | tuple[int, int]) -> tuple[float, float]:
     """Reads `image_size`, a number or `(height, width)`, as two positive floats."""
-    pair = np.ravel(np.asarray(image_size, dtype="float64"))
+    pair = np.ravel(np.asarray(image_size))
     if pair.size == 1:
         pair = np.repeat(pair, 2)
-    if pair.size != 2 or not np.all(np.isfinite(pair)) or np.any(pair <= 0):
+    numbers = pair.dtype.kind in "iuf" and pair.size == 2
+    if not numbers or not np.all(np.isfinite(pair)) or np.any(pair <= 0):
         raise ValueError(
             "Expected image_size as a positive number or (height, width) in pixels. "
             f"Received: image_size={image_size!r}. Pass the size of the images that "
@@ -44,7 +57,7 @@ def image_diagonal(image_size: int | tuple[int, int]) -> float:
 
 
 def check_feature_maps(feature_maps: Any) -> np.ndarray:
-    """Maps `(N, H, W, F)` with at least one cell and no NaN."""
+    """Maps `(N, H, W, F)` with at least one cell, all finite."""
     maps = to_numpy(feature_maps)
     if maps.ndim != 4:
         raise ValueError(
@@ -67,6 +80,11 @@ def check_feature_maps(feature_maps: Any) -> np.ndarray:
             f"Expected feature_maps without NaN. Received: NaN in {broken} of "
             f"{maps.shape[0] * maps.shape[3]} maps. Check that training did not "
             "diverge."
+        )
+    if maps.size and not (np.isfinite(maps.max()) and np.isfinite(maps.min())):
+        raise ValueError(
+            f"Expected finite feature_maps. Received: {int(np.isinf(maps).sum())} "
+            "infinite values. Check for overflow, such as that of float16."
         )
     return maps
 
