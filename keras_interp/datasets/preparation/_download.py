@@ -1,4 +1,10 @@
-"""Downloads an archive and goes on where a broken download ended."""
+"""Downloads an archive and goes on where a broken download ended.
+
+`pooch`, which fetches the small files of weights, starts a broken download from its
+beginning and learns at the end that the server sent a page in place of a gigabyte. So
+this is own code: it completes what a kill left behind, where the server says that its
+file is still the same, and compares size and free space before the first byte.
+"""
 
 from __future__ import annotations
 

@@ -1,51 +1,36 @@
-"""Extracts archives that nobody has looked through."""
+"""Extracts archives of unknown content.
+
+`tarfile` guards the paths and `zipfile` the sizes. Own code is what they lack: an end
+for archives that swell, memory that does not grow with a header, the difference between
+a damaged header and the end, and files without the archive's permissions.
+"""
 
 from __future__ import annotations
 
 import gzip
-import re
+import os
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from keras_interp.datasets._progress import Advance
 
-
-def safe_name(name: str) -> str:
-    """The path of a member with slashes and without `.` in it.
-
-    Args:
-        name: as the archive has it.
-
-    Returns:
-        A relative path; `""` for the folder itself.
-
-    Raises:
-        ValueError: if the path is absolute, leaves the folder or has characters that
-            no name should have; the message says which, without the name.
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or re.match(r"[A-Za-z]:", name):
-        raise ValueError("its path is absolute")
-    if ".." in path.parts:
-        raise ValueError("its path leaves the folder")
-    if re.search(r"[\x00-\x1f\x7f]", name):
-        raise ValueError("its name has control characters")
-    return "" if path == PurePosixPath(".") else path.as_posix()
+_CHUNK = 1 << 20
+_SKIP = 1 << 18
+_LARGEST_READ = 1 << 24
+_LARGEST_RATIO = 50  # photographs have 1, text has 5, an empty image 1000
+_ALWAYS_ALLOWED = 1 << 28  # bytes, however small the archive is
+_MOST_MEMBERS = 1_000_000
+Place = Callable[[str], str | None]
 
 
 def is_by_product(name: str) -> bool:
     """Whether a member is one that macOS adds to archives."""
     parts = PurePosixPath(name).parts
     return "__MACOSX" in parts or any(part.startswith("._") for part in parts)
-
-
-_LARGEST_READ = 1 << 24
-_SKIP = 1 << 18
 
 
 class Readable(Protocol):
@@ -118,23 +103,16 @@ class GuardedStream:
             )
 
 
-_CHUNK = 1 << 20
-_LARGEST_RATIO = 50  # photographs have 1, text has 5, an empty image 1000
-_ALWAYS_ALLOWED = 1 << 28  # bytes, however small the archive is
-_MOST_MEMBERS = 1_000_000
-_DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    gzip.BadGzipFile,
-)
-
-Place = Callable[[str], str | None]
-
-
 class _Refusal(ValueError):
     """A member that must not be extracted."""
+
+
+class _Damage(ValueError):
+    """A member that cannot be read."""
+
+
+class _CannotWrite(OSError):
+    """A file that the disk does not take."""
 
 
 def extract(
@@ -172,12 +150,14 @@ def extract(
                 counted = _Counted(file, advance)
                 stream = gzip.open(counted) if kind == "gzip" else counted  # type: ignore[call-overload]
                 _extract_tar(stream, members, allowed)
-    except _Refusal:
+    except (_Refusal, _CannotWrite, MemoryError):
         raise
-    except (*_DAMAGED, ValueError) as error:
+    except Exception as error:
+        # Of a damaged archive the libraries raise a dozen kinds of errors.
         after = f" after {members.name!r}" if members.name else ""
         raise ValueError(
-            f"{archive} is damaged or unsafe{after}: {error}; download it again"
+            f"{archive} is damaged or unsafe{after}: {error or type(error).__name__}; "
+            "download it again"
         ) from error
     return members.written
 
@@ -193,28 +173,33 @@ class _Members:
         self.seen = 0
         self.written = 0
 
-    def target(self, name: str, problem: str | None, is_folder: bool) -> Path | None:
+    def target(self, info: tarfile.TarInfo) -> Path | None:
         """Where to write a member; None where nothing is to be written.
 
         Args:
-            name: as the archive has it.
-            problem: what is wrong with it, if something is.
-            is_folder: whether it is a folder, which is made when a file needs it.
+            info: the header of a member, or one made of what a zip file says of it.
         """
-        self.name = name
+        self.name = info.name
         self.seen += 1
         if self.seen > _MOST_MEMBERS:
             raise self.refusal(f"there are more than {_MOST_MEMBERS:,} members")
-        if problem is not None:
-            raise self.refusal(problem)
-        try:
-            path = safe_name(name)
-        except ValueError as error:
-            raise self.refusal(str(error)) from error
-        if is_folder or not path or is_by_product(path):
+        path = self._inside(info)
+        if info.isdir() or is_by_product(path):
             return None
+        if not info.isreg() or info.issparse():
+            raise self.refusal("it is neither a plain file nor a folder")
         placed = self.place(path)
-        return None if placed is None else self.folder / safe_name(placed)
+        if placed is None:
+            return None
+        return self.folder / self._inside(tarfile.TarInfo(placed))
+
+    def _inside(self, info: tarfile.TarInfo) -> str:
+        """The path of a member in the folder, as the guard of `tarfile` leaves it."""
+        try:
+            name = tarfile.data_filter(info, os.fspath(self.folder)).name
+        except tarfile.FilterError as error:
+            raise self.refusal(str(error)) from error
+        return PurePosixPath(name).as_posix()
 
     def write(self, target: Path, source: Readable, allowed: int) -> int:
         """Writes a file and gives its number of bytes."""
@@ -222,17 +207,15 @@ class _Members:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as output:
-                while piece := source.read(_CHUNK):
+                while piece := _read(source):
                     size += len(piece)
                     if size > allowed:
                         raise self.refusal("it unpacks to far more than its archive")
                     output.write(piece)
         except (FileExistsError, NotADirectoryError) as error:
             raise self.refusal("another member has the same path") from error
-        except gzip.BadGzipFile:  # an OSError that is none of the disk
-            raise
         except OSError as error:
-            raise OSError(
+            raise _CannotWrite(
                 error.errno,
                 f"{error.strerror}, while {self.name!r} of {self.archive} was written "
                 f"to {target}",
@@ -242,6 +225,16 @@ class _Members:
 
     def refusal(self, reason: str) -> _Refusal:
         return _Refusal(f"{self.archive}: refused the member {self.name!r}: {reason}")
+
+
+def _read(source: Readable) -> bytes:
+    try:
+        return source.read(_CHUNK)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Among them are an OSError that is none of the disk written to.
+        raise _Damage(str(error) or type(error).__name__) from error
 
 
 def _kind(archive: Path) -> str:
@@ -293,14 +286,7 @@ def _extract_tar(stream: Readable, members: _Members, allowed: int) -> None:
 def _extract_tar_member(
     tar: tarfile.TarFile, member: tarfile.TarInfo, members: _Members, allowed: int
 ) -> None:
-    problem = None
-    if member.issym() or member.islnk():
-        problem = f"it is a link to {member.linkname!r}"
-    elif member.issparse():
-        problem = "it is a sparse file"
-    elif not (member.isreg() or member.isdir()):
-        problem = "it is neither a file nor a folder"
-    target = members.target(member.name, problem, member.isdir())
+    target = members.target(member)
     if target is None:
         return
     source = tar.extractfile(member)
@@ -315,21 +301,22 @@ def _extract_zip(
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
             advance(info.compress_size)
-            target = members.target(info.filename, _zip_problem(info), info.is_dir())
+            target = members.target(_as_tar_header(info))
             if target is None:
                 continue
             with file.open(info) as source:
                 allowed -= members.write(target, source, allowed)
 
 
-def _zip_problem(info: zipfile.ZipInfo) -> str | None:
+def _as_tar_header(info: zipfile.ZipInfo) -> tarfile.TarInfo:
+    """A header with name and kind of a member of a zip file.
+
+    `zipfile` has no filter: it would write a link as a file with the address in it.
+    """
+    header = tarfile.TarInfo(info.filename)
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if stat.S_ISLNK(kind):
-        return "it is a link"
-    if kind and not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-        return "it is neither a file nor a folder"
-    if info.flag_bits & 1:
-        return "it is encrypted"
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "it is packed in an unusual way"
-    return None
+    if info.is_dir():
+        header.type = tarfile.DIRTYPE
+    elif kind not in (0, stat.S_IFREG):
+        header.type = tarfile.CHRTYPE
+    return header

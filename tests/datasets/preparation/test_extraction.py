@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_interp.datasets.preparation import _extraction
-from keras_interp.datasets.preparation._extraction import extract, safe_name
+from keras_interp.datasets.preparation._extraction import extract
 
 
 def everything(name: str) -> str:
@@ -86,50 +86,63 @@ def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
     return info
 
 
-UNSAFE = {
-    "leaves": ("a/../../evil", "its path leaves the folder"),
-    "leaves with backslashes": ("a\\..\\..\\evil", "its path leaves the folder"),
-    "absolute": ("/etc/evil", "its path is absolute"),
-    "drive": ("C:/evil", "its path is absolute"),
-    "control characters": ("a\nb", "control characters"),
-}
-
-
-@pytest.mark.parametrize("name, reason", UNSAFE.values(), ids=UNSAFE)
+@pytest.mark.parametrize("name", ["a/../../evil", "../evil", "..", "a/../.."])
 @pytest.mark.parametrize("kind", ["tar", "zip"])
-def test_paths_that_leave_the_folder(tmp_path, out, make_tar, name, reason, kind):
+def test_paths_that_leave_the_folder(tmp_path, out, make_tar, name, kind):
     archive = tmp_path / f"evil.{kind}"
     if kind == "tar":
         make_tar(archive, [(name, b"x")], "w")
     else:
         with zipfile.ZipFile(archive, "w") as file:
             file.writestr(name, b"x")
-    with pytest.raises(ValueError) as caught:
-        extract(archive, out, everything)
-    assert str(archive) in str(caught.value) and reason in str(caught.value)
-    assert repr(name) in str(caught.value) and "refused the member" in str(caught.value)
+    # The same holds for members that nobody wants.
+    for place in (everything, lambda name: None):
+        with pytest.raises(ValueError, match="outside the destination") as caught:
+            extract(archive, out, place)
+        assert str(archive) in str(caught.value)
+        assert f"refused the member {name!r}" in str(caught.value)
     assert files_below(out) == {} and not (tmp_path / "evil").exists()
 
 
-def test_members_that_nobody_wants_are_checked_too(tmp_path, out, make_tar):
-    archive = make_tar(tmp_path / "evil.tgz", [("../evil", b"x")])
-    with pytest.raises(ValueError, match="'../evil': its path leaves the folder"):
-        extract(archive, out, lambda name: None)
+def test_a_place_that_leaves_the_folder(tmp_path, out, make_tar):
+    """What is cut off in front of a path may be what kept it inside."""
+    archive = make_tar(tmp_path / "evil.tgz", [("a/b/../../evil", b"x")])
+    with pytest.raises(ValueError, match="outside the destination"):
+        extract(archive, out, lambda name: "../evil")
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("name", ["/etc/evil", "C:/evil", "a\\..\\evil", "a\nb", "//x"])
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_other_strange_names_stay_in_the_folder(tmp_path, out, make_tar, name, kind):
+    archive = tmp_path / f"evil.{kind}"
+    if kind == "tar":
+        make_tar(archive, [(name, b"x")], "w")
+    else:
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(name, b"x")
+    try:
+        extract(archive, out, everything)
+    except ValueError as error:  # as on Windows, where a drive is no folder
+        assert "refused the member" in str(error)
+    else:
+        assert list(files_below(out).values()) == [b"x"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [archive.name, "out"]
 
 
 SPECIAL = {
-    "symbolic link": (special("l", tarfile.SYMTYPE, "/etc"), "it is a link to '/etc'"),
-    "hard link": (special("l", tarfile.LNKTYPE, "x"), "it is a link to 'x'"),
-    "device": (special("l", tarfile.BLKTYPE), "it is neither a file nor a folder"),
-    "terminal": (special("l", tarfile.CHRTYPE), "it is neither a file nor a folder"),
-    "pipe": (special("l", tarfile.FIFOTYPE), "it is neither a file nor a folder"),
+    "symbolic link": (special("l", tarfile.SYMTYPE, "/etc"), "is an? (absolute )?link"),
+    "hard link": (special("l", tarfile.LNKTYPE, "x"), "it is neither"),
+    "device": (special("l", tarfile.BLKTYPE), "is a special file"),
+    "terminal": (special("l", tarfile.CHRTYPE), "is a special file"),
+    "pipe": (special("l", tarfile.FIFOTYPE), "is a special file"),
 }
 
 
 @pytest.mark.parametrize("info, reason", SPECIAL.values(), ids=SPECIAL)
 def test_links_and_devices_in_tar(tmp_path, out, make_tar, info, reason):
     archive = make_tar(tmp_path / "evil.tgz", [("x", b"1"), (info, b"")])
-    with pytest.raises(ValueError, match=f"refused the member 'l': {reason}"):
+    with pytest.raises(ValueError, match=f"refused the member 'l': .*{reason}"):
         extract(archive, out, everything)
 
 
@@ -140,19 +153,14 @@ def test_writing_through_a_link_is_refused_at_the_link(tmp_path, out, make_tar):
     assert not (tmp_path / "evil").exists()
 
 
-def test_links_devices_and_secrets_in_zip(tmp_path, out):
-    kinds = {"it is a link": stat.S_IFLNK, "neither a file": stat.S_IFIFO}
-    for reason, kind in kinds.items():
+def test_links_and_devices_in_zip(tmp_path, out):
+    for kind in (stat.S_IFLNK, stat.S_IFIFO):
         info = zipfile.ZipInfo("l")
         info.create_system, info.external_attr = 3, (kind | 0o777) << 16
         with zipfile.ZipFile(tmp_path / "evil.zip", "w") as file:
             file.writestr(info, "/etc")
-        with pytest.raises(ValueError, match=f"refused the member 'l': .*{reason}"):
+        with pytest.raises(ValueError, match="refused the member 'l': .*special file"):
             extract(tmp_path / "evil.zip", out, everything)
-    with zipfile.ZipFile(tmp_path / "lzma.zip", "w", zipfile.ZIP_LZMA) as file:
-        file.writestr("l", b"x")
-    with pytest.raises(ValueError, match="packed in an unusual way"):
-        extract(tmp_path / "lzma.zip", out, everything)
     assert files_below(out) == {}
 
 
@@ -205,7 +213,7 @@ def test_a_sparse_file_is_a_bomb(tmp_path, out):
     header[148:156] = b"        "
     header[148:156] = b"%06o\x00 " % sum(header)
     (tmp_path / "sparse.tar").write_bytes(bytes(header) + bytes(1024))
-    with pytest.raises(ValueError, match="'sparse': it is a sparse file"):
+    with pytest.raises(ValueError, match="'sparse': it is neither a plain file"):
         extract(tmp_path / "sparse.tar", out, everything)
 
 
@@ -288,15 +296,6 @@ def test_files_that_are_no_archives(tmp_path, out):
             extract(page, out, everything)
 
 
-@given(name=st.text(max_size=30))
-def test_safe_names_stay_in_the_folder(name):
-    try:
-        path = PurePosixPath(safe_name(name))
-    except ValueError:
-        return
-    assert not path.is_absolute() and ".." not in path.parts
-
-
 @given(data=st.data())
 def test_random_damage_never_does_anything_else_than_a_value_error(
     data, tmp_path_factory
@@ -319,3 +318,44 @@ def test_random_damage_never_does_anything_else_than_a_value_error(
     except ValueError as error:
         assert "x.tar" in str(error)
     assert {path.name for path in folder.iterdir()} == {"x.tar", "out"}
+
+
+@given(data=st.data())
+def test_a_damaged_zip_is_named_whatever_its_damage(data, tmp_path_factory):
+    """OSError, IndexError, NotImplementedError, BadZipFile: one error for the user."""
+    folder = tmp_path_factory.mktemp("damaged")
+    path = folder / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in ("a", "b/c"):
+            file.writestr(name, bytes(range(256)) * 3)
+    content = bytearray(path.read_bytes())
+    places = st.integers(4, len(content) - 1)
+    changes = st.tuples(places, st.integers(0, 255))
+    for place, value in data.draw(st.lists(changes, min_size=1, max_size=8)):
+        content[place] = value
+    path.write_bytes(content[: data.draw(st.one_of(st.none(), places))])
+    (folder / "out").mkdir()
+    try:
+        extract(path, folder / "out", everything)
+    except ValueError as error:
+        assert "x.zip" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [
+        (6, 0x40),  # the version needed: NotImplementedError
+        (8, 0x01),  # encrypted: RuntimeError
+        (10, 0x63),  # a way of packing that nobody knows: NotImplementedError
+        (45, 0x7F),  # where the member begins, far behind the end
+    ],
+)
+def test_damage_of_a_zip_that_gave_other_errors(tmp_path, out, offset, value):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a", b"content")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] = value
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="x.zip is damaged or unsafe"):
+        extract(path, out, everything)
