@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from keras_interp.datasets._field_checks import refused
 from keras_interp.datasets.parts_dataset import PartsDataset
 
 HOME_VARIABLE = "KERAS_INTERP_HOME"
@@ -33,7 +34,7 @@ def prepared_folder(name: str) -> Path:
         ValueError: if `name` is no plain folder name.
     """
     if not name or name in (".", "..") or {"/", "\\", "\0"} & set(name):
-        raise ValueError(f'name must be that of a dataset, such as "cub", got {name!r}')
+        raise refused('name as that of a dataset, such as "cub"', name=name)
     home = os.environ.get(HOME_VARIABLE)
     if home:
         return Path(home).expanduser() / name
@@ -87,7 +88,9 @@ def load(
         FileNotFoundError: if the folder or a file in it is missing.
     """
     if name not in _READERS:
-        raise ValueError(f"unknown dataset {name!r}; known: {', '.join(_READERS)}")
+        raise refused(
+            f"name as one of {', '.join(_READERS)}", "Choose one of these", name=name
+        )
     module, function = _READERS[name]
     loader = getattr(importlib.import_module(module), function)
     known = inspect.signature(loader).parameters
@@ -95,7 +98,11 @@ def load(
     if "root" in known:
         options["root"] = find_root(name, root)
     elif root is not None:
-        raise ValueError(f"{name} is made, not read, so it takes no root")
+        raise refused(
+            f"no root for {name}, which is drawn and not read",
+            "Leave it out",
+            root=root,
+        )
     if "split" in known:
         return loader(split=split, **options)
     dataset = loader(**options)
@@ -132,4 +139,7 @@ def find_root(name: str, root: str | Path | None = None) -> Path:
 def _check_options(name: str, given: set[str], known: set[str]) -> None:
     unknown = sorted(given - known)
     if unknown:
-        raise ValueError(f"{name} has no options {unknown}; it has {sorted(known)}")
+        raise ValueError(
+            f"Expected options of {name} out of {sorted(known)}. Received: {unknown}. "
+            "Choose from these."
+        )

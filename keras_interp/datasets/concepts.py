@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import check_images, check_positions
+from keras_interp.datasets._field_checks import check_images, check_positions, refused
 from keras_interp.datasets.parts_dataset import PartsDataset
 
 COLOR_NAMES = (
@@ -174,7 +174,7 @@ def concept_masks(
     - `"color"`: each pixel has one of the eleven basic colour names, by fixed borders
       in CIE L*C*h that `keras_interp.datasets.name_colors` lists.
     - `"texture"`: the dataset's texture masks, which only a dataset that is drawn knows
-      exactly: `synthetic_parts(texture_masks=True)` and `synthetic_birds` likewise.
+      exactly: `synthetic_parts` and `synthetic_birds`, with `texture_masks=True`.
 
     The concepts do not depend on which images are in the dataset, so a large one can
     be gone through in pieces: `concept_masks(dataset.subset(piece))`.
@@ -216,13 +216,14 @@ def _wanted(dataset: PartsDataset, kinds: Sequence[str] | str | None) -> list[st
         return [kind for kind in KINDS if not lacking[kind]]
     wanted = [kinds] if isinstance(kinds, str) else list(kinds)
     if not wanted or len(set(wanted)) != len(wanted) or not set(wanted) <= set(KINDS):
-        raise ValueError(f"kinds must be different ones of {KINDS}; got {kinds!r}.")
+        raise refused(f"kinds as different ones of {KINDS}", kinds=kinds)
     for kind in wanted:
         if lacking[kind]:
-            raise ValueError(
-                f'kinds names "{kind}", but the dataset has no {kind}_masks. Leave it '
-                f"out, or load a dataset that has them, such as "
-                f"synthetic_parts({kind}_masks=True)."
+            raise refused(
+                f"a dataset with {kind}_masks for the kind {kind!r}",
+                f"Leave the kind out, or load a dataset that has them, such as "
+                f"synthetic_parts({kind}_masks=True)",
+                kinds=kinds,
             )
     return wanted
 

@@ -11,6 +11,7 @@ from keras_interp.datasets._field_checks import (
     BACKGROUND,
     check_boxes,
     check_captions,
+    check_count,
     check_ids,
     check_images,
     check_keys,
@@ -22,6 +23,7 @@ from keras_interp.datasets._field_checks import (
     check_positions,
     check_size,
     check_strings,
+    refused,
 )
 from keras_interp.datasets._images import resize_images, resize_maps
 
@@ -125,7 +127,9 @@ class PartsDataset:
                 self.part_masks, part_names, landmark_names, (count, height, width)
             )
         elif self.part_names is not None:
-            raise ValueError("part_names was given without part_masks")
+            raise refused(
+                "part_names together with part_masks alone", part_names=self.part_names
+            )
         if self.texture_masks is not None:
             checked["texture_names"], checked["texture_masks"] = check_named_masks(
                 "texture",
@@ -134,7 +138,10 @@ class PartsDataset:
                 (count, height, width),
             )
         elif self.texture_names is not None:
-            raise ValueError("texture_names was given without texture_masks")
+            raise refused(
+                "texture_names together with texture_masks alone",
+                texture_names=self.texture_names,
+            )
         if self.boxes is not None:
             checked["boxes"] = check_boxes(self.boxes, count)
         if self.captions is not None:
@@ -211,7 +218,7 @@ class PartsDataset:
         chosen = np.asarray(self.split) == name
         if not chosen.any():
             present = sorted(set(np.asarray(self.split).tolist()))
-            raise ValueError(f"no image has the split {name!r}; present: {present}")
+            raise refused(f"name as one of the splits {present}", name=name)
         return self.subset(chosen)
 
     def resize(self, size: tuple[int, int]) -> PartsDataset:
@@ -266,8 +273,7 @@ class PartsDataset:
         Raises:
             ValueError: if `batch_size` is not a positive integer.
         """
-        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise ValueError(f"batch_size must be an integer >= 1, got {batch_size!r}")
+        check_count("batch_size", batch_size)
         from keras_interp._backend import batches_of_arrays
 
         return batches_of_arrays(

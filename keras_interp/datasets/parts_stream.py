@@ -9,7 +9,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import check_positions, check_size
+from keras_interp.datasets._field_checks import (
+    check_count,
+    check_positions,
+    check_size,
+    refused,
+)
 from keras_interp.datasets.mirror_images import add_mirror_images
 from keras_interp.datasets.parts_dataset import PartsDataset
 
@@ -103,10 +108,7 @@ class PartsStream(abc.ABC):
         """
         unknown = [name for name in names if name not in self.class_names]
         if isinstance(names, str) or unknown or len(set(names)) != len(names):
-            raise ValueError(
-                f"Expected different names out of {self.class_names}. Received: "
-                f"names={names!r}. Choose from these."
-            )
+            raise refused(f"different names out of {self.class_names}", names=names)
         positions = np.array([self.class_names.index(name) for name in names], int)
         taken = self.take(np.isin(self.labels, positions))
         new = np.full(len(self.class_names), -1)
@@ -144,11 +146,7 @@ class PartsStream(abc.ABC):
         Raises:
             ValueError: if `length` is less than 1, or a file is damaged.
         """
-        if length < 1:
-            raise ValueError(
-                f"Expected length as an integer >= 1. Received: length={length}. Give "
-                "the number of images in memory."
-            )
+        check_count("length", length)
         size = self.common_size() if size is None else size
         for start in range(0, len(self), length):
             yield self.fields(slice(start, start + length), size)

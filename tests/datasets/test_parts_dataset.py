@@ -80,16 +80,16 @@ def test_no_background_class_means_no_background():
     [
         ({"images": np.zeros((4, 8, 12, 3))}, "uint8 NumPy array"),
         ({"images": np.zeros((4, 8, 12), np.uint8)}, r"\(N, height, width, 3\)"),
-        ({"images": np.zeros((4, 8, 12, 1), np.uint8)}, "repeat a grey-scale"),
+        ({"images": np.zeros((4, 8, 12, 1), np.uint8)}, "Repeat a grey-scale"),
         ({"images": [[1]]}, "uint8 NumPy array"),
-        ({"labels": [0, 1, 2]}, r"labels must be integers of shape \(4,\)"),
-        ({"labels": [0.0, 1.0, 2.0, 1.0]}, "labels must be integers"),
+        ({"labels": [0, 1, 2]}, r"labels as integers of shape \(4,\)"),
+        ({"labels": [0.0, 1.0, 2.0, 1.0]}, "labels as integers"),
         ({"labels": [0, 1, 2, 3]}, r"0\.\.2.*\"background\""),
         ({"labels": [0, 1, 2, -1]}, 'class named "background"'),
-        ({"class_names": ["a", "a", "b"]}, "class_names must all be different"),
-        ({"class_names": "abc"}, "class_names must be a list of strings"),
-        ({"landmark_names": ["head", 2]}, "landmark_names must be a list of strings"),
-        ({"landmarks": np.zeros((4, 3, 2))}, r"landmarks must have the shape \(4, 2,"),
+        ({"class_names": ["a", "a", "b"]}, "different names as class_names"),
+        ({"class_names": "abc"}, "class_names as a list of strings"),
+        ({"landmark_names": ["head", 2]}, "landmark_names as a list of strings"),
+        ({"landmarks": np.zeros((4, 3, 2))}, r"landmarks of the shape \(4, 2,"),
         ({"landmarks": np.full((4, 2, 2), np.inf)}, "finite"),
         (
             {"landmarks": np.array([[[1, NAN], [1, 1]]] * 4)},
@@ -97,16 +97,19 @@ def test_no_background_class_means_no_background():
         ),
         ({"part_masks": np.zeros((4, 2, 8, 12))}, "bool array of shape"),
         ({"part_masks": np.zeros((4, 2, 8, 8), bool)}, "bool array of shape"),
-        ({"part_masks": np.zeros((4, 3, 8, 12), bool)}, "part_names is needed"),
-        ({"part_masks": None, "part_names": ["x"]}, "without part_masks"),
-        ({"boxes": np.zeros((4, 2))}, r"boxes must have the shape \(4, 4\)"),
+        ({"part_masks": np.zeros((4, 3, 8, 12), bool)}, "part_names where part_masks"),
+        (
+            {"part_masks": None, "part_names": ["x"]},
+            "part_names together with",
+        ),
+        ({"boxes": np.zeros((4, 2))}, r"boxes of the shape \(4, 4\)"),
         ({"boxes": [[0, 0, 1, 1]] * 3 + [[3, 0, 1, 1]]}, "box 3 is"),
         ({"captions": [["a"]]}, "one list of sentences for each of the 4"),
         ({"captions": [["a"], ["b"], "c", ["d"]]}, r"captions\[2\]"),
-        ({"ids": ["a", "b", "c", "c"]}, "ids must all be different"),
+        ({"ids": ["a", "b", "c", "c"]}, "ids that are all different"),
         ({"ids": [0.5, 1.5, 2.5, 3.5]}, "strings or integers"),
-        ({"groups": [1, 2]}, r"groups must be strings or integers of shape \(4,\)"),
-        ({"split": [0, 1, 0, 1]}, "split must be strings"),
+        ({"groups": [1, 2]}, r"groups as strings or integers of shape \(4,\)"),
+        ({"split": [0, 1, 0, 1]}, "split as strings"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes, message):
@@ -142,8 +145,8 @@ def test_subset_by_slice_and_of_nothing():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([4], r"positions must lie in -4\.\.3"),
-        ([True, False], r"mask must have the shape \(4,\)"),
+        ([4], r"positions in -4\.\.3"),
+        ([True, False], r"mask of the shape \(4,\)"),
         ([0.5], "list of integers, a slice or a bool mask"),
         (2, "list of integers, a slice or a bool mask"),
     ],
@@ -156,7 +159,7 @@ def test_subset_refuses_positions_outside(rows, message):
 def test_take_split():
     dataset = example()
     assert dataset.take_split("test").ids.tolist() == ["c", "d"]
-    with pytest.raises(ValueError, match=r"'validation'.*\['test', 'train'\]"):
+    with pytest.raises(ValueError, match=r"'train'\]. Received: name='validation'"):
         dataset.take_split("validation")
 
 
@@ -182,7 +185,7 @@ def test_resize_to_the_same_size_changes_nothing():
 
 @pytest.mark.parametrize("size", [(0, 4), (4,), (4.0, 4.0), "ab", (1, 2, 3)])
 def test_resize_refuses_other_sizes(size):
-    with pytest.raises(ValueError, match="size must be"):
+    with pytest.raises(ValueError, match="size as a .height, width. pair"):
         example().resize(size)
 
 
@@ -232,7 +235,7 @@ def test_to_tf_data_shuffles_repeatably_and_anew_in_each_epoch():
 
 
 def test_to_tf_data_refuses_an_empty_batch():
-    with pytest.raises(ValueError, match="batch_size must be an integer >= 1"):
+    with pytest.raises(ValueError, match="batch_size as an integer >= 1"):
         example().to_tf_data(batch_size=0)
 
 
@@ -266,11 +269,14 @@ def test_texture_masks_go_along_with_their_images():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"texture_names": ["striped"]}, "texture_names was given without"),
-        ({"texture_masks": np.zeros((4, 1, 8, 12), bool)}, "without texture_names"),
+        ({"texture_names": ["striped"]}, "texture_names together with texture_masks"),
+        (
+            {"texture_masks": np.zeros((4, 1, 8, 12), bool)},
+            "Expected texture_names where there are texture_masks",
+        ),
         (
             {"texture_masks": np.zeros((4, 1, 8, 12)), "texture_names": ["striped"]},
-            r"texture_masks must be a bool array of shape \(4, 1, 8, 12\)",
+            r"texture_masks as a bool array of shape \(4, 1, 8, 12\)",
         ),
     ],
 )

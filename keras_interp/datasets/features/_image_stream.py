@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_interp.datasets._field_checks import refused
 from keras_interp.datasets.parts_dataset import PartsDataset
 
 Identity = str | int
@@ -41,9 +42,9 @@ def check_source(dataset: Any) -> None:
     )
     if not fits or isinstance(dataset, np.ndarray | Mapping | str):
         raise ValueError(
-            "dataset must be a PartsDataset, a tf.data.Dataset or an iterable of "
-            f"images or batches, got {type(dataset).__name__}; put a single batch "
-            "into a list: [batch]"
+            "Expected dataset as a PartsDataset, a tf.data.Dataset or an iterable of "
+            f"images or batches. Received: {type(dataset).__name__}. Put a single "
+            "batch into a list: [batch]."
         )
 
 
@@ -118,8 +119,8 @@ def _batch(element: Any, number: int) -> ImageBatch:
         images = _first(element, ("images", "image"))
         if images is None:
             raise ValueError(
-                'a dictionary of images must have the key "image" or "images", got '
-                f"{sorted(map(str, element))}"
+                'Expected a dictionary of images with the key "image" or "images". '
+                f"Received: {sorted(map(str, element))}. Rename the key."
             )
     else:
         images = element[0] if isinstance(element, tuple | list) else element
@@ -128,8 +129,8 @@ def _batch(element: Any, number: int) -> ImageBatch:
         batch, ids = batch[None], None if ids is None else [ids]
     if batch.ndim != 4 or batch.dtype.kind not in "uif":
         raise ValueError(
-            "expected images (height, width, channels) or batches of them, got "
-            f"{batch.dtype} of shape {batch.shape} after {number} images"
+            "Expected images (height, width, channels) or batches of them. Received: "
+            f"{batch.dtype} of shape {batch.shape} after {number} images. Pass pixels."
         )
     if ids is None:
         return ImageBatch(batch, list(range(number, number + len(batch))))
@@ -150,4 +151,4 @@ def _identity(value: Any) -> Identity:
         return value.decode("utf-8")
     if isinstance(value, str | int):
         return value
-    raise ValueError(f"an id must be a string or an integer, got {value!r}")
+    raise refused("an id as a string or an integer", id=value)

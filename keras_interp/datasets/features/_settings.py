@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_interp._network.graph import graph_of, nodes_of
 from keras_interp._network.layer_names import find_layer
 from keras_interp.datasets.features._image_stream import Identity, ImageBatch
 
@@ -20,7 +21,8 @@ def feature_network(model: Any, layer_name: str | None) -> keras.Model:
 
     Args:
         model: a built Keras model with one input.
-        layer_name: the layer wanted, or None for the model's own output.
+        layer_name: the layer wanted, by its name or its path through inner models, or
+            None for the model's own output.
 
     Returns:
         A model with one input and one output that shares the weights.
@@ -30,22 +32,18 @@ def feature_network(model: Any, layer_name: str | None) -> keras.Model:
             or has no such layer.
     """
     if not isinstance(model, keras.Model):
-        raise ValueError(f"model must be a Keras model, got {type(model).__name__}")
+        raise ValueError(
+            f"Expected model as a Keras model. Received: {type(model).__name__}. Pass "
+            "a keras.Model."
+        )
     if not model.built:
-        raise ValueError("the model has no weights yet: call it on an image first")
+        raise ValueError(
+            "Expected a model with weights. Received: one that has no weights yet. "
+            "Call it on an image first."
+        )
     if layer_name is not None:
-        if not getattr(model, "inputs", None):
-            raise ValueError(
-                "layer_name needs a functional or Sequential model; wrap yours: "
-                "x = keras.Input(shape); keras.Model(x, model(x))"
-            )
         place = find_layer(model, layer_name)
-        if len(place.models) > 1:
-            raise ValueError(
-                f"layer {layer_name!r} lies inside the model {place.names[0]!r}: pass "
-                f"that model, or a model that ends there"
-            )
-        model = keras.Model(model.inputs, place.layer.output)
+        model = _ending_at(place.models, place.layer)
     for what in ("inputs", "outputs"):
         # A class of its own does not tell; then its first answer is looked at.
         tensors = getattr(model, what, None) or [None]
@@ -55,6 +53,27 @@ def feature_network(model: Any, layer_name: str | None) -> keras.Model:
                 "layer_name, or pass a model with one"
             )
     return model
+
+
+def _ending_at(models: Sequence[Any], layer: Any) -> keras.Model:
+    """The graph of the outermost model up to a layer, which may lie in inner models."""
+    graph = graph_of(models[0])
+    following = models[1] if len(models) > 1 else layer
+    nodes = [] if graph is None else nodes_of(graph)
+    called = [node for node in nodes if node.operation is following]
+    if not called:
+        raise ValueError(
+            f"Expected a functional or Sequential model around {layer.name!r}. "
+            f"Received: {type(models[0]).__name__} {models[0].name!r} with a `call` of "
+            "its own. Leave layer_name out, or pass a functional model that ends there."
+        )
+    # Of a layer that is called several times, its first call is meant.
+    if len(models) == 1:
+        outputs = called[0].outputs
+    else:
+        inside = _ending_at(models[1:], layer)
+        outputs = keras.tree.flatten(inside(list(called[0].inputs)))
+    return keras.Model(graph.inputs, outputs if len(outputs) > 1 else outputs[0])
 
 
 # What a configuration has besides what the network computes.

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_interp.datasets._field_checks import check_choice, check_count, refused
 from keras_interp.datasets._progress import announce
 from keras_interp.datasets._safe_files import SUFFIX, folder_lock
 from keras_interp.datasets.features._image_stream import (
@@ -88,7 +89,9 @@ def extract_features(
             after a kill, it must give the same images in the same order. Images
             without ids are numbered from 0.
         out: the folder to write; made where it is missing.
-        layer_name: the layer whose output is wanted. Default: the model's output.
+        layer_name: the layer whose output is wanted: its name, or its path where it
+            lies in an inner model, such as `"backbone/conv5"`. Default: the model's
+            output.
         batch_size: images in a batch.
         shard_size: images in a file. Default: as many as make 64 MiB, at most 1,024.
         preprocess: from a batch of images to the network's input. Default: the values
@@ -109,12 +112,12 @@ def extract_features(
     """
     _check_numbers(batch_size, shard_size, dtype)
     if preprocess is not None and not callable(preprocess):
-        raise ValueError(f"preprocess must be a function or None, got {preprocess!r}")
+        raise refused("preprocess as a function or None", preprocess=preprocess)
     check_source(dataset)
     network = feature_network(model, layer_name)
     folder = Path(out).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"out={str(out)!r} is a file; expected a folder")
+        raise refused("out as a folder", "It is a file: choose another", out=str(out))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder, "extracting features"):
         run = _Extraction(network, folder, batch_size, preprocess, dtype)
@@ -252,13 +255,9 @@ _OTHER_IMAGES = (
 
 
 def _check_numbers(batch_size: int, shard_size: int | None, dtype: str) -> None:
-    for name, value in (("batch_size", batch_size), ("shard_size", shard_size or 1)):
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
-    if shard_size == 0:
-        raise ValueError("shard_size must be an integer >= 1 or None, got 0")
-    if dtype not in _DTYPES:
-        raise ValueError(f"dtype must be one of {_DTYPES}, got {dtype!r}")
+    check_count("batch_size", batch_size)
+    check_count("shard_size", shard_size, optional=True)
+    check_choice("dtype", dtype, _DTYPES)
 
 
 def _make_ready(folder: Path, settings: dict[str, Any], resume: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import BACKGROUND
+from keras_interp.datasets._field_checks import BACKGROUND, check_choice, refused
 from keras_interp.datasets._images import list_images, same_image_groups
 from keras_interp.datasets.readers.annotated_images import (
     AnnotatedImages,
@@ -34,13 +34,12 @@ def check_split(
     if split == "authors":
         split, split_by = None, "authors"
     if split not in ("train", "test", None):
-        raise ValueError(
-            f'split must be "train", "test" or None for both, or "authors" for both as '
-            f"the authors divided them, got {split!r}"
+        raise refused(
+            'split as "train", "test" or None for both, or "authors" for both as the '
+            "authors divided them",
+            split=split,
         )
-    if split_by not in known:
-        names = " or ".join(f'"{name}"' for name in known)
-        raise ValueError(f"split_by must be {names}, got {split_by!r}")
+    check_choice("split_by", split_by, known)
     return split, split_by
 
 

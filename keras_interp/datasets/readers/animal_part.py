@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import check_size
+from keras_interp.datasets._field_checks import (
+    check_choice,
+    check_count,
+    check_share,
+    check_size,
+    refused,
+)
 from keras_interp.datasets._images import (
     clip_boxes,
     image_sizes,
@@ -80,8 +86,8 @@ def load_animal_part(
 
     Every crop is resized to `size` without keeping its aspect ratio, as the authors
     do. Objects under 2,500 square pixels, objects without a box and files that are
-    not there are left out. `bird` was published without `data.mat`, so only its
-    annotated objects are read.
+    not there are left out. Of a copy that lacks the `data.mat` of `bird`, the birds
+    with annotated parts are read.
 
     Example:
 
@@ -166,7 +172,26 @@ def open_animal_part(
     ```
 
     Args:
-        root: see `load_animal_part`, also for all other arguments.
+        root: the folder with `<wnid>_obj/`, `annotations/` and `neg/`.
+        split: `"train"` or `"test"`; None for both; `"authors"` for both with
+            `split_by="authors"`.
+        categories: names such as `"dog"` or WordNet ids such as `"n02084071"`.
+            Default: all that are in `root`.
+        crop: `"box"` cuts every photograph to the box of its object; None keeps the
+            whole photograph.
+        negatives: whether to add the photographs in `neg/` as the class
+            `"background"`; a number adds the first so many.
+        split_by: `"photo"` keeps all objects of one photograph on one side;
+            `"authors"` is the published split, which does not, with the authors'
+            validation images named `"test"`.
+        test_fraction: share of the photographs in the split `"test"`, evenly spaced;
+            only for `split_by="photo"`.
+        multiple_boxes: what to do where a part has several boxes: `"drop"` the
+            landmark, as the authors do, or take the `"first"`.
+        part_masks: whether to fill the part boxes into `part_masks`. They take as
+            much memory as two thirds of the images.
+        max_images_per_category: take only the first objects of each category (and of
+            the split, where one is given).
 
     Returns:
         The chosen images, of which only the headers were read.
@@ -208,25 +233,17 @@ def _check_options(
     test_fraction: float,
     max_images_per_category: int | None,
 ) -> None:
-    if crop not in ("box", None):
-        raise ValueError(f'crop must be "box" or None, got {crop!r}')
-    if multiple_boxes not in ("drop", "first"):
-        raise ValueError(
-            f'multiple_boxes must be "drop" or "first", got {multiple_boxes!r}'
-        )
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction must lie in (0, 1), got {test_fraction}")
-    if max_images_per_category is not None and max_images_per_category < 1:
-        raise ValueError(
-            f"max_images_per_category must be >= 1, got {max_images_per_category}"
-        )
+    check_choice("crop", crop, ("box", None))
+    check_choice("multiple_boxes", multiple_boxes, ("drop", "first"))
+    check_share("test_fraction", test_fraction, inside=True)
+    check_count("max_images_per_category", max_images_per_category, optional=True)
 
 
 def _category_names(root: Path, categories: Sequence[str] | None) -> list[str]:
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder; get {ORIGIN}")
     if isinstance(categories, str):
-        raise ValueError(f"categories must be a list of names, got {categories!r}")
+        raise refused("categories as a list of names", categories=categories)
     present = [
         name for name, wnid in CATEGORIES.items() if (root / f"{wnid}_obj").is_dir()
     ]

@@ -209,8 +209,9 @@ class AnimalAnnotations:
 def read_animal_annotations(root: Path | str, wnid: str) -> AnimalAnnotations:
     """Reads the MATLAB files of one category, without opening an image.
 
-    Files of MATLAB v5 and of v7.3 (HDF5) are read alike. `bird` was published without
-    `data.mat`; the boxes of its annotated objects are taken from the part files.
+    Files of MATLAB v5 and of v7.3 (HDF5) are read alike. Where the
+    `data.mat` of `bird` is missing, as in some copies, the boxes of its annotated
+    objects are taken from the part files.
 
     Args:
         root: the folder with `<wnid>_obj/` and `annotations/`.

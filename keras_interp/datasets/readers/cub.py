@@ -10,7 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import check_size
+from keras_interp.datasets._field_checks import (
+    check_choice,
+    check_count,
+    check_size,
+)
 from keras_interp.datasets._images import same_image_groups
 from keras_interp.datasets.parts_dataset import PartsDataset
 from keras_interp.datasets.readers._splits import add_background, check_split
@@ -139,7 +143,26 @@ def open_cub(
     ```
 
     Args:
-        root: see `load_cub`, also for all other arguments.
+        root: the folder `CUB_200_2011` or the one that holds it.
+        split: `"train"` or `"test"`; None for both; `"authors"` for both with
+            `split_by="authors"`.
+        categories: names (`"004.Groove_billed_Ani"` or `"Groove_billed_Ani"`) or ids
+            (1 to 200) of the classes wanted. Default: all that have images.
+        crop: `"box"` cuts every image to the bounding box of its bird, and landmarks
+            outside the box become NaN; None keeps the whole image.
+        captions: whether to read the sentences of Reed et al. (2016), ten an image.
+            Images without sentences are left out, which a warning in the log counts,
+            and so are classes without any, unless `categories` names them.
+        captions_root: the folder `text_c10` of the sentences. Default: in `root`,
+            beside `CUB_200_2011` or where `data prepare` puts `cub_captions`.
+        split_by: `"photo"` is the official split, except that a byte-identical copy of
+            a training image is in training, too; `"authors"` is the official split
+            as it was published.
+        max_images_per_category: take only the first images of each category (and of
+            the split, where one is given).
+        single_category: whether all birds get the one class `"bird"`.
+        negatives: a folder of images without birds, added as the class
+            `"background"`; every second one is in the split `"test"`.
 
     Returns:
         The chosen images, not read yet.
@@ -149,12 +172,8 @@ def open_cub(
         ValueError: if a file is damaged, an annotated image is missing or an
             argument does not fit; the message names it.
     """
-    if crop not in ("box", None):
-        raise ValueError(f'crop must be "box" or None, got {crop!r}')
-    if max_images_per_category is not None and max_images_per_category < 1:
-        raise ValueError(
-            f"max_images_per_category must be >= 1, got {max_images_per_category}"
-        )
+    check_choice("crop", crop, ("box", None))
+    check_count("max_images_per_category", max_images_per_category, optional=True)
     split, split_by = check_split(split, split_by, ("photo", "authors"))
     annotations = read_cub_annotations(root)
     class_ids = _class_ids(annotations, categories)

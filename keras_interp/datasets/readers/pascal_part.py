@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import check_size
+from keras_interp.datasets._field_checks import (
+    check_choice,
+    check_count,
+    check_share,
+    check_size,
+    refused,
+)
 from keras_interp.datasets.parts_dataset import PartsDataset
 from keras_interp.datasets.readers._pascal_part_names import (
     MERGED_LANDMARKS,
@@ -162,7 +168,30 @@ def open_pascal_part(
     ```
 
     Args:
-        root: see `load_pascal_part`, also for all other arguments.
+        root: the folder with `Annotations_Part/` and `VOCdevkit/VOC2010/JPEGImages/` or
+            `JPEGImages/`, or one with `.mat` and `.jpg` files side by side.
+        split: `"train"` or `"test"`; None for both; `"authors"` for both with
+            `split_by="authors"`.
+        categories: classes of PASCAL VOC, such as `"dog"`. Default: all that are there
+            and have the parts asked for: six animals for `"merged"`, else any of
+            twenty.
+        crop: `"box"` cuts every photograph to the pixels of its object; None keeps the
+            whole photograph.
+        parts: `"merged"` or `"original"`.
+        part_masks: whether to read the masks. Each takes a third of the memory of its
+            image, and the original parts of all classes are some seventy.
+        split_by: `"photo"` keeps all objects of one photograph on one side, evenly
+            spaced; `"authors"` is the rule of the interpretable-CNN authors for the
+            objects of each category in the order of the files, which does not;
+            `"voc"` takes `ImageSets/Main/train.txt` and, for `"test"`, `val.txt`.
+        test_fraction: share of the photographs in the split `"test"`; only for
+            `split_by="photo"`.
+        smallest_box: objects whose box has fewer square pixels are left out. The
+            authors of the interpretable CNN drop those under 50 by 50.
+        max_images_per_category: take only the first objects of each category (and of
+            the split, where one is given).
+        negatives: a folder of images without these objects, added as the class
+            `"background"`.
 
     Returns:
         The chosen images, not read yet.
@@ -193,7 +222,7 @@ def _category_names(
 ) -> list[str]:
     """The wanted categories in the order of PASCAL VOC."""
     if isinstance(categories, str):
-        raise ValueError(f"categories must be a list of names, got {categories!r}")
+        raise refused("categories as a list of names", categories=categories)
     possible = list(MERGED_PARTS if parts == "merged" else PARTS)
     there = [name for name in possible if name in present]
     if categories is None:
@@ -297,13 +326,7 @@ def _check_options(
     test_fraction: float,
     max_images_per_category: int | None,
 ) -> None:
-    if crop not in ("box", None):
-        raise ValueError(f'crop must be "box" or None, got {crop!r}')
-    if parts not in ("merged", "original"):
-        raise ValueError(f'parts must be "merged" or "original", got {parts!r}')
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction must lie in (0, 1), got {test_fraction}")
-    if max_images_per_category is not None and max_images_per_category < 1:
-        raise ValueError(
-            f"max_images_per_category must be >= 1, got {max_images_per_category}"
-        )
+    check_choice("crop", crop, ("box", None))
+    check_choice("parts", parts, ("merged", "original"))
+    check_share("test_fraction", test_fraction, inside=True)
+    check_count("max_images_per_category", max_images_per_category, optional=True)

@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import BACKGROUND, check_size
+from keras_interp.datasets._field_checks import (
+    BACKGROUND,
+    check_count,
+    check_share,
+    check_size,
+    refused,
+)
 from keras_interp.datasets.parts_dataset import PartsDataset
 from keras_interp.datasets.synthetic._animal_body import CATEGORIES, PARTS, parts_of
 from keras_interp.datasets.synthetic._animal_scene import Drawing, draw, make_scene
@@ -169,14 +175,13 @@ def _check_arguments(
     test_fraction: float,
     difficulty: float,
 ) -> None:
-    if num_images < 1:
-        raise ValueError(f"num_images must be >= 1, got {num_images}")
+    check_count("num_images", num_images)
     if min(size) < 16:
-        raise ValueError(f"image_size must be >= 16 pixels, got {size}")
+        raise refused("image_size of 16 pixels or more", image_size=size)
     unknown = [name for name in categories if name not in CATEGORIES]
     if unknown or not categories or len(set(categories)) != len(categories):
-        raise ValueError(
-            f"categories must be different names out of {CATEGORIES}, got {categories}"
+        raise refused(
+            f"categories as different names out of {CATEGORIES}", categories=categories
         )
     shares = {
         "negatives": negatives,
@@ -184,8 +189,7 @@ def _check_arguments(
         "difficulty": difficulty,
     }
     for name, value in shares.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must lie in 0..1, got {value}")
+        check_share(name, value)
 
 
 def _labels(

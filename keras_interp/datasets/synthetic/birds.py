@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_interp.datasets._field_checks import check_size
+from keras_interp.datasets._field_checks import (
+    check_count,
+    check_share,
+    check_size,
+    refused,
+)
 from keras_interp.datasets.parts_dataset import PartsDataset
 from keras_interp.datasets.synthetic._bird_body import LANDMARKS
 from keras_interp.datasets.synthetic._bird_drawing import draw_birds
@@ -184,26 +189,26 @@ def _check_arguments(
     test_fraction: float,
     difficulty: float,
 ) -> None:
-    if not isinstance(num_images, int | np.integer) or num_images < 1:
-        raise ValueError(f"num_images must be an integer >= 1, got {num_images!r}")
+    check_count("num_images", num_images)
     _check_bird_size(size)
     unknown = [name for name in categories if name not in known]
     if unknown or not categories or len(set(categories)) != len(categories):
-        raise ValueError(
-            "categories must be different names out of synthetic_bird_species(), such "
-            f"as {known[:2]}; got {unknown or categories}"
+        raise refused(
+            "categories as different names out of synthetic_bird_species(), such as "
+            f"{known[:2]}",
+            categories=unknown or categories,
         )
     shares = {"test_fraction": test_fraction, "difficulty": difficulty}
     for name, value in shares.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must lie in 0..1, got {value}")
+        check_share(name, value)
 
 
 def _check_bird_size(size: tuple[int, int]) -> None:
     if min(size) < _SMALLEST or max(size) > _LARGEST:
-        raise ValueError(
-            f"image_size must be {_SMALLEST} to {_LARGEST} pixels, got {size}; "
-            "PartsDataset.resize makes other sizes"
+        raise refused(
+            f"image_size of {_SMALLEST} to {_LARGEST} pixels",
+            "PartsDataset.resize makes other sizes",
+            image_size=size,
         )
 
 

@@ -78,6 +78,13 @@ def state(folder: Path, names=("*.npy", "features-*.json")) -> dict[str, tuple]:
     }
 
 
+class OwnCall(keras.Model):
+    """Does something else than its graph."""
+
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=training, mask=mask) + 1
+
+
 class TestWhatComesOut:
     def test_parts_dataset(self, model, dataset, out):
         found = extract_features(model, dataset, out, batch_size=4, shard_size=10)
@@ -211,12 +218,21 @@ class TestBadInput:
     @pytest.mark.parametrize(
         "options, message",
         [
-            ({"batch_size": 0}, "batch_size must be an integer >= 1, got 0"),
-            ({"batch_size": 2.5}, "batch_size must be an integer >= 1, got 2.5"),
-            ({"shard_size": 0}, "shard_size must be .*got 0"),
-            ({"shard_size": -3}, "shard_size must be .*got -3"),
-            ({"dtype": "int8"}, "dtype must be one of .*got 'int8'"),
-            ({"preprocess": 3}, "preprocess must be a function or None, got 3"),
+            (
+                {"batch_size": 0},
+                "batch_size as an integer >= 1. Received: batch_size=0",
+            ),
+            (
+                {"batch_size": 2.5},
+                "batch_size as an integer >= 1. Received: batch_size=2.5",
+            ),
+            ({"shard_size": 0}, "shard_size as .*Received: shard_size=0"),
+            ({"shard_size": -3}, "shard_size as .*Received: shard_size=-3"),
+            ({"dtype": "int8"}, "dtype as .*Received: dtype='int8'"),
+            (
+                {"preprocess": 3},
+                "preprocess as a function or None. Received: preprocess=3",
+            ),
             ({"layer_name": "map"}, "layer_name='map'. Choose from 'maps'"),
         ],
     )
@@ -227,7 +243,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("source", [np.zeros((3, 8, 8, 3)), 7, {"images": []}])
     def test_sources(self, model, out, source):
-        with pytest.raises(ValueError, match="dataset must be a PartsDataset, a tf"):
+        with pytest.raises(ValueError, match="dataset as a PartsDataset, a tf"):
             extract_features(model, source, out)
 
     @pytest.mark.parametrize(
@@ -236,7 +252,10 @@ class TestBadInput:
             ([], "the dataset has no images"),
             ([np.zeros(3)], r"float64 of shape \(3,\) after 0 images"),
             ([np.zeros((2, 8, 8, 3)), "x"], "after 2 images"),
-            ([{"pictures": 1}], r"the key \"image\" or \"images\", got \['pictures'\]"),
+            (
+                [{"pictures": 1}],
+                r"the key \"image\" or \"images\". Received: \['pictures'\]",
+            ),
             ([{"images": np.zeros((2, 8, 8, 3)), "ids": ["a"]}], "1 ids for 2 imag"),
             ([{"image": np.zeros((8, 8, 3)), "id": 1.5}], "string or an integer"),
             (
@@ -250,16 +269,30 @@ class TestBadInput:
             extract_features(model, elements, out, batch_size=1)
 
     def test_models(self, dataset, out, model):
-        with pytest.raises(ValueError, match="must be a Keras model, got str"):
+        with pytest.raises(ValueError, match="model as a Keras model. Received: str"):
             extract_features("squeezenet", dataset, out)
         with pytest.raises(ValueError, match="has no weights yet"):
             extract_features(keras.Sequential([keras.layers.Dense(1)]), dataset, out)
         x = keras.Input((8, 8, 3))
         with pytest.raises(ValueError, match="has 2 outputs, expected one"):
             extract_features(keras.Model(x, [x, model(x)]), dataset, out)
-        with pytest.raises(ValueError, match="lies inside the model"):
-            outer = keras.Model(x, model(x))
-            extract_features(outer, dataset, out, layer_name="maps")
+        with pytest.raises(ValueError, match="'map'.*maps"):
+            extract_features(model, dataset, out, layer_name="map")
+        own = OwnCall(x, model(x))
+        with pytest.raises(ValueError, match="a `call` of its own"):
+            extract_features(own, dataset, out, layer_name="maps")
+
+    @pytest.mark.parametrize("name", ["maps", "inner/maps", "outer/inner/maps"])
+    def test_a_layer_in_an_inner_model(self, dataset, out, model, name):
+        """One name for a layer, by its path and by its short name."""
+        x = keras.Input((8, 8, 3))
+        inner = keras.Model(model.inputs, model.outputs[0], name="inner")
+        middle = keras.Sequential([keras.Input((8, 8, 3)), inner], name="outer")
+        twice = keras.Model(x, keras.layers.Add()([middle(x / 255.0), middle(x)]))
+        found = extract_features(twice, dataset, out, layer_name=name).array()
+        maps = keras.Model(model.inputs, model.get_layer("maps").output)
+        wanted = maps.predict(dataset.images.astype("float32") / 255.0, verbose=0)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
     def test_preprocess_that_loses_images(self, model, dataset, out):
         with pytest.raises(ValueError, match="preprocess gave 22 images for 23"):
@@ -272,7 +305,7 @@ class TestBadInput:
 
     def test_out(self, model, dataset, out):
         out.write_text("a file")
-        with pytest.raises(ValueError, match="is a file; expected a folder"):
+        with pytest.raises(ValueError, match="out as a folder. Received: out="):
             extract_features(model, dataset, out)
         out.unlink()
         out.mkdir()
@@ -456,6 +489,7 @@ def test_killed_in_the_middle(tmp_path):
     computed = sum(int(line) for line in log.read_text().split())
     assert computed == 60 - 6 * len(records) + 3 + 1
     assert sorted(p.name for p in tmp_path.iterdir()) == [
+        ".features.lock",
         "features",
         "log",
         "other",

@@ -181,7 +181,7 @@ def test_number_of_images(animal_root):
 def test_bird_takes_its_boxes_from_the_part_files(
     tmp_path, write_image, write_truth_7_3
 ):
-    """`data.mat` of the birds was not published; their boxes are not clipped."""
+    """Some copies lack the `data.mat` of the birds; their boxes are not clipped."""
     for number in (1, 2, 3):
         path = tmp_path / f"{BIRD}_obj" / "img" / "img" / f"{number:05d}.jpg"
         write_image(path, 100, 90, dot=(50, 45), seed=number)
@@ -216,15 +216,15 @@ def test_goldfish_has_no_legs(
     [
         ({"categories": ["dragon"]}, r"no categories \['dragon'\]; it has \['dog'"),
         ({"categories": ["zebra"]}, r"no categories \['zebra'\]"),
-        ({"categories": "dog"}, "categories must be a list of names"),
+        ({"categories": "dog"}, "categories as a list of names"),
         ({"categories": []}, "no categories"),
-        ({"split": "validation"}, 'split must be "train", "test" or None'),
-        ({"split_by": "class"}, 'split_by must be "photo" or "authors"'),
-        ({"multiple_boxes": "all"}, 'multiple_boxes must be "drop" or "first"'),
-        ({"test_fraction": 1}, r"test_fraction must lie in \(0, 1\)"),
-        ({"max_images_per_category": 0}, "max_images_per_category must be >= 1"),
-        ({"size": -3}, "size must be"),
-        ({"crop": "square"}, 'crop must be "box" or None'),
+        ({"split": "validation"}, 'split as "train", "test" or None'),
+        ({"split_by": "class"}, "split_by as 'photo' or 'authors'"),
+        ({"multiple_boxes": "all"}, "multiple_boxes as 'drop' or 'first'"),
+        ({"test_fraction": 1}, r"test_fraction as a number between 0 and 1"),
+        ({"max_images_per_category": 0}, "max_images_per_category as an integer >= 1"),
+        ({"size": -3}, "size as a .height, width. pair"),
+        ({"crop": "square"}, "crop as 'box' or None"),
     ],
 )
 def test_wrong_arguments(animal_root, options, message):

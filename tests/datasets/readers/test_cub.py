@@ -121,10 +121,10 @@ def test_landmarks_may_all_be_absent(cub_root):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"crop": "square"}, 'crop must be "box" or None'),
-        ({"split": "validation"}, 'split must be "train", "test" or None'),
-        ({"size": 0}, "size must be"),
-        ({"max_images_per_category": 0}, "max_images_per_category must be >= 1"),
+        ({"crop": "square"}, "crop as 'box' or None"),
+        ({"split": "validation"}, 'split as "train", "test" or None'),
+        ({"size": 0}, "size as a .height, width. pair"),
+        ({"max_images_per_category": 0}, "max_images_per_category as an integer >= 1"),
     ],
 )
 def test_wrong_arguments(cub_root, options, message):

@@ -175,15 +175,15 @@ def test_number_of_images_and_negatives(pascal_root, write_image, tmp_path):
     [
         ({"categories": ["dragon"]}, r"no objects of the categories \['dragon'\]"),
         ({"categories": ["car"]}, 'merge parts of .* only: parts="original" takes all'),
-        ({"categories": "dog"}, "categories must be a list of names"),
+        ({"categories": "dog"}, "categories as a list of names"),
         ({"categories": []}, "no objects of the categories"),
-        ({"split": "validation"}, 'split must be "train"'),
-        ({"split_by": "class"}, 'split_by must be "photo" or "authors" or "voc"'),
-        ({"parts": "all"}, 'parts must be "merged" or "original"'),
-        ({"crop": "square"}, 'crop must be "box" or None'),
-        ({"test_fraction": 0}, r"test_fraction must lie in \(0, 1\)"),
-        ({"max_images_per_category": 0}, "max_images_per_category must be >= 1"),
-        ({"size": 0}, "size must be"),
+        ({"split": "validation"}, 'split as "train"'),
+        ({"split_by": "class"}, "split_by as 'photo', 'authors' or 'voc'"),
+        ({"parts": "all"}, "parts as 'merged' or 'original'"),
+        ({"crop": "square"}, "crop as 'box' or None"),
+        ({"test_fraction": 0}, r"test_fraction as a number between 0 and 1"),
+        ({"max_images_per_category": 0}, "max_images_per_category as an integer >= 1"),
+        ({"size": 0}, "size as a .height, width. pair"),
     ],
 )
 def test_wrong_arguments(pascal_root, options, message):

@@ -56,7 +56,7 @@ def test_authors_is_short_for_both_sides_of_their_split():
     assert check_split("authors", "photo", known) == (None, "authors")
     assert check_split("test", "authors", known) == ("test", "authors")
     assert check_split(None, "photo", known) == (None, "photo")
-    with pytest.raises(ValueError, match='split must be "train", "test" or None for'):
+    with pytest.raises(ValueError, match='split as "train", "test" or None for'):
         check_split("validation", "photo", known)
-    with pytest.raises(ValueError, match='split_by must be "photo" or "authors", got'):
+    with pytest.raises(ValueError, match="split_by as 'photo' or 'authors'"):
         check_split(None, "class", known)

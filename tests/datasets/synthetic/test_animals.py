@@ -258,15 +258,15 @@ def test_any_arguments_in_range_give_a_dataset(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_images": 0}, "num_images must be >= 1"),
-        ({"image_size": 8}, "image_size must be >= 16"),
-        ({"image_size": 32.5}, "size must be"),
+        ({"num_images": 0}, "num_images as an integer >= 1"),
+        ({"image_size": 8}, "image_size of 16 pixels or more"),
+        ({"image_size": 32.5}, "size as a .height, width. pair"),
         ({"categories": ["dragon"]}, r"out of \['bird'.*'dragon'"),
         ({"categories": []}, "different names out of"),
         ({"categories": ["cat", "cat"]}, "different names out of"),
-        ({"negatives": 1.5}, r"negatives must lie in 0\.\.1"),
-        ({"test_fraction": -0.1}, r"test_fraction must lie in 0\.\.1"),
-        ({"difficulty": 2}, r"difficulty must lie in 0\.\.1"),
+        ({"negatives": 1.5}, r"negatives as a number from 0 to 1"),
+        ({"test_fraction": -0.1}, r"test_fraction as a number from 0 to 1"),
+        ({"difficulty": 2}, r"difficulty as a number from 0 to 1"),
     ],
 )
 def test_wrong_arguments(options, message):
