@@ -1,28 +1,21 @@
 """Filter losses and the part templates that they are made of."""
 
-from keras_interp.losses.approximate_filter_loss import ApproximateFilterLoss
-from keras_interp.losses.authors_filter_loss import AuthorsFilterLoss
-from keras_interp.losses.exact_filter_loss import ExactFilterLoss
-from keras_interp.losses.filter_loss import FilterLoss, FilterLossInputs
-from keras_interp.losses.filter_mutual_information import (
+from keras_interp.losses._filter_losses import (
+    FILTER_LOSSES,
+    ApproximateFilterLoss,
+    AuthorsFilterLoss,
+    ExactFilterLoss,
+    FilterLoss,
+    FilterLossInputs,
+    PosteriorFilterLoss,
+    RunningFilterLoss,
+)
+from keras_interp.losses._mutual_information import (
     FilterEntropies,
     filter_entropies,
     filter_mutual_information,
 )
-from keras_interp.losses.part_templates import part_templates
-from keras_interp.losses.posterior_filter_loss import PosteriorFilterLoss
-from keras_interp.losses.running_filter_loss import RunningFilterLoss
-
-FILTER_LOSSES = {
-    loss.name: loss
-    for loss in (
-        PosteriorFilterLoss,
-        ExactFilterLoss,
-        RunningFilterLoss,
-        ApproximateFilterLoss,
-        AuthorsFilterLoss,
-    )
-}
+from keras_interp.losses._templates import part_templates
 
 __all__ = [
     "FILTER_LOSSES",
@@ -38,3 +31,11 @@ __all__ = [
     "filter_mutual_information",
     "part_templates",
 ]
+
+# Docs, help and pickles name the public package, not the file inside it.
+for _name in __all__[1:]:
+    globals()[_name].__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

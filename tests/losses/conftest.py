@@ -3,9 +3,12 @@ import pytest
 from keras import ops
 
 from keras_interp.losses import FilterLossInputs
-from keras_interp.losses.part_templates import template_matrix, templates_at
-from keras_interp.losses.peak_positions import peak_positions
-from keras_interp.losses.template_scores import template_scores
+from keras_interp.losses._mutual_information import template_scores
+from keras_interp.losses._templates import (
+    peak_positions,
+    template_matrix,
+    templates_at,
+)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 import keras_interp as ki
-from keras_interp.losses.part_templates import template_matrix, templates_at
+from keras_interp.losses._templates import template_matrix, templates_at
 
 
 def test_corner_template_of_a_three_by_three_map():

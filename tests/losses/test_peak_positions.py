@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_interp.losses.peak_positions import (
+from keras_interp.losses._templates import (
     activation_spread,
     centroids,
     peak_positions,

@@ -5,7 +5,7 @@ from keras_interp._backend import gradient
 from keras_interp.losses import PosteriorFilterLoss
 
 
-def test_by_hand_on_a_target_and_another_picture(inputs_of):
+def test_by_hand_on_a_target_and_another_image(inputs_of):
     maps = np.zeros((2, 1, 2, 1))
     maps[0, 0, 0] = 1.0  # scores 1 and 1 - 4/2 -> -1
     maps[1, 0, 1] = 3.0

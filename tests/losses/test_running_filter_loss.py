@@ -4,7 +4,7 @@ from keras import ops
 import keras_interp as ki
 from keras_interp._backend import gradient
 from keras_interp.losses import RunningFilterLoss
-from keras_interp.losses.template_scores import log_ratio_to_mean
+from keras_interp.losses._mutual_information import log_ratio_to_mean
 
 TAU = 0.5 / 4
 

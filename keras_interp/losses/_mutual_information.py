@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from keras import backend, ops
 
-from keras_interp.losses.filter_loss import with_gradient
-from keras_interp.losses.part_templates import check_template_arguments, template_matrix
-from keras_interp.losses.template_scores import (
-    divergence_summands,
-    log_ratio_to_mean,
-    template_scores,
-)
+from keras_interp.losses._templates import check_template_arguments, template_matrix
+
+# Score of a map that has no part in a distribution.
+IMPROBABLE = 1e30
 
 
 class FilterEntropies(NamedTuple):
@@ -21,7 +19,7 @@ class FilterEntropies(NamedTuple):
     Attributes:
         mutual_information: Tensor `(filters,)` in nats, 0 to log(height * width + 1).
         inter_category_entropy: Tensor `(filters,)`; small when the maps tell whether
-            the part is in the picture (eq. 6).
+            the part is in the image (eq. 6).
         spatial_entropy: Tensor `(filters,)`; small when each map has one peak (eq. 7),
             weighted by the probability that the part is there, as in eq. (5).
     """
@@ -88,7 +86,9 @@ def filter_entropies(
     ```
 
     Args:
-        feature_maps: As for `filter_mutual_information`.
+        feature_maps: Tensor `(batch, height, width, filters)`, activations after the
+            ReLU and before the mask. float64 is computed in float64, all else in
+            float32.
         beta: Slope of the templates. Defaults to 4.
         norm: `"l1"` (default) or `"l2"`.
 
@@ -96,7 +96,7 @@ def filter_entropies(
         `FilterEntropies` of tensors `(filters,)` in nats.
 
     Raises:
-        ValueError: As `filter_mutual_information`.
+        ValueError: For maps that are not of rank 4, or an unknown `beta` or `norm`.
 
     Reference:
         Zhang, Wu, Zhu, CVPR 2018, equations (5) to (7).
@@ -112,7 +112,8 @@ def convert_feature_maps(feature_maps: Any) -> Any:
     if len(feature_maps.shape) != 4:
         raise ValueError(
             "Expected feature maps of shape (batch, height, width, filters). "
-            f"Received: shape={tuple(feature_maps.shape)}"
+            f"Received: shape={tuple(feature_maps.shape)}. Give a single map as "
+            "maps[None]."
         )
     if backend.standardize_dtype(feature_maps.dtype) != "float64":
         feature_maps = ops.cast(feature_maps, "float32")
@@ -139,14 +140,21 @@ def mutual_information_of_scores(scores: Any) -> Any:
     """
     batch = ops.cast(ops.shape(scores)[0], scores.dtype)
     templates = ops.cast(ops.shape(scores)[1], scores.dtype)
-    log_likelihood = log_ratio_to_mean(ops.stop_gradient(scores), axis=0)
+    constant = ops.stop_gradient(scores)
+    # A map that is no number has no part in the distribution over the batch, so that
+    # the others keep their gradient.
+    usable = ops.isfinite(ops.sum(constant, axis=1, keepdims=True))
+    constant = ops.where(usable, constant, -IMPROBABLE)
+    log_likelihood = log_ratio_to_mean(constant, axis=0)
     likelihood = ops.exp(log_likelihood) / batch  # p(x|T)
     log_scaled = log_likelihood - ops.log(batch)
     log_ratio = log_ratio_to_mean(log_likelihood, axis=1)  # log p(x|T) / p(x)
     value = ops.sum(divergence_summands(log_scaled, log_ratio), axis=(0, 1))
     product = likelihood * log_ratio
     gradient = product - likelihood * ops.sum(product, axis=0, keepdims=True)
-    return with_gradient(value / templates, gradient / templates, scores)
+    # The loss shows what came in.
+    value = ops.where(ops.all(usable, axis=(0, 1)), value / templates, math.nan)
+    return with_gradient(value, gradient / templates, scores)
 
 
 def entropies_of_scores(scores: Any) -> FilterEntropies:
@@ -178,3 +186,63 @@ def entropies_of_scores(scores: Any) -> FilterEntropies:
 def _sum_of_p_log_p(probabilities: Any) -> Any:
     # The least positive number stands for 0, whose p log p is 0.
     return ops.sum(probabilities * ops.log(ops.maximum(probabilities, 1e-30)), axis=0)
+
+
+def template_scores(feature_maps: Any, templates: Any) -> Any:
+    """Inner product of each feature map with each template.
+
+    Args:
+        feature_maps: Tensor `(batch, height, width, filters)`.
+        templates: Tensor `(templates, height * width)`.
+
+    Returns:
+        Tensor `(batch, templates, filters)`, `tr(x . T)` of the paper.
+    """
+    batch, height, width, filters = ops.shape(feature_maps)
+    cells = ops.reshape(feature_maps, (batch, height * width, filters))
+    # One matrix product an image keeps the maps in place: no transposed copy.
+    return ops.matmul(templates, cells)
+
+
+def log_ratio_to_mean(values: Any, axis: int) -> Any:
+    """`log(exp(values) / mean(exp(values)))`, exact also where values hardly differ."""
+    shifted = values - ops.max(values, axis=axis, keepdims=True)
+    mean_beyond_one = ops.mean(ops.expm1(shifted), axis=axis, keepdims=True)
+    mean = ops.mean(ops.exp(shifted), axis=axis, keepdims=True)
+    log_mean = ops.where(
+        mean_beyond_one > -0.5,
+        ops.log1p(ops.maximum(mean_beyond_one, -0.5)),
+        ops.log(mean),
+    )
+    return shifted - log_mean
+
+
+def divergence_summands(log_values: Any, log_ratio: Any) -> Any:
+    """`p log(p/q) - p + q` of numbers given by `log p` and `log(p/q)`.
+
+    Where `p` and `q` have the same sum, so have these and `p log(p/q)`; but these are
+    not negative, so that nothing is lost where `p` and `q` hardly differ. `q` comes
+    from the logarithms, since `p` may be too small for a float where `q` is not.
+    """
+    values = ops.exp(log_values)
+    product = values * log_ratio
+    near = product + values * ops.expm1(-ops.maximum(log_ratio, -1.0))
+    far = product - values + ops.exp(log_values - ops.minimum(log_ratio, -1.0))
+    return ops.where(log_ratio > -1.0, near, far)
+
+
+def with_gradient(value: Any, gradient: Any, variable: Any) -> Any:
+    """A loss of a given value whose gradient with respect to `variable` is `gradient`.
+
+    Args:
+        value: Tensor `(filters,)`; nothing flows back through it.
+        gradient: Tensor of the shape of `variable`.
+        variable: Tensor whose last axis is the filters'.
+
+    Returns:
+        Tensor `(filters,)`.
+    """
+    axes = tuple(range(len(variable.shape) - 1))
+    carrier = ops.sum(ops.stop_gradient(gradient) * variable, axis=axes)
+    # In this order the carrier leaves no rounding error in the value.
+    return ops.stop_gradient(value) + (carrier - ops.stop_gradient(carrier))

@@ -1,0 +1,36 @@
+"""Which of Keras's training functions is asking a metric."""
+
+from __future__ import annotations
+
+import sys
+
+# The ways from a training function of Keras down to a metric: `reset_state` from
+# `Trainer.reset_metrics`, `result` from `Trainer.get_metrics_result`.
+_ON_THE_WAY = frozenset(
+    {
+        "reset_state",
+        "reset_metrics",
+        "result",
+        "get_metrics_result",
+        "_get_metrics_result_or_logs",
+    }
+)
+
+
+def asking_function() -> str:
+    """Name of the function that made Keras reset a metric, or read its result.
+
+    Called from a metric's `reset_state` or `result`. `"fit"` stands for the beginning
+    and the end of an epoch, `"evaluate"` and `"train_on_batch"` do not, and
+    `"compute_metrics"` collects what a step returns.
+
+    A layer has no public way to hear of an epoch: callbacks belong to `fit`, and Keras
+    resets its metrics in the same way where an epoch begins, before an evaluation, and
+    in each call of `train_on_batch`. The names on the stack of calls tell them apart
+    without a patch of Keras. A function that Keras calls otherwise one day is one of the
+    caller's own, which counts no epochs.
+    """
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_name in _ON_THE_WAY:
+        frame = frame.f_back
+    return frame.f_code.co_name
