@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import ops
 
 
 def replicas() -> int:
@@ -20,8 +21,7 @@ def replicas() -> int:
 def gathered(tensor: Any) -> Any:
     """The shares of all devices, one after the other in the order of the batch.
 
-    The gradients that the devices find for the whole are added up, and each device gets
-    back that of its own share.
+    The gradient of a function of the whole is, on each device, that of its own share.
 
     Args:
         tensor: This device's share, `(images, ...)`.
@@ -29,11 +29,55 @@ def gathered(tensor: Any) -> Any:
     Returns:
         Tensor `(images of all devices, ...)`; the tensor itself on a single device.
     """
+    context = _context()
+    devices = replicas()
+    if devices == 1:
+        return tensor
+    constant = ops.stop_gradient(tensor)
+    whole = context.all_gather(constant, axis=0)
+    whole.set_shape([None, *tensor.shape[1:]])
+    size = ops.convert_to_tensor(ops.shape(tensor)[0], "int32")
+    sizes = context.all_gather(size[None], axis=0)
+    before = ops.sum(sizes[: context.replica_id_in_sync_group])
+    after = ops.sum(sizes) - before - size
+    # Nothing in value. TensorFlow's own gradient of a gathered tensor would wait for
+    # the other devices once more, where each needs nothing but its own share.
+    own = tensor - constant
+    return whole + ops.pad(own, [[before, after], *[[0, 0]] * (len(tensor.shape) - 1)])
+
+
+def summed(tensor: Any) -> Any:
+    """The sum of a tensor over all devices; the tensor itself on a single device."""
     if replicas() == 1:
         return tensor
-    whole = _context().all_gather(tensor, axis=0)
-    whole.set_shape([None, *tensor.shape[1:]])
-    return whole
+    return ops.sum(gathered(tensor[None]), axis=0)
+
+
+def add_loss_of_all(
+    layer: keras.layers.Layer, loss: Any, *, of_parameters: bool = False
+) -> None:
+    """Add a loss of the whole batch to a layer, once, however many devices share it.
+
+    Keras multiplies the losses of layers by 1 / devices on each device, and adds up the
+    gradients of all.
+
+    Args:
+        layer: The layer that is being called.
+        loss: Scalar tensor that every device has computed from gathered shares.
+        of_parameters: Whether the loss depends on parameters alone, which every device
+            has, and not on its share of the batch.
+    """
+    devices = replicas()
+    if devices > 1:
+        constant = ops.stop_gradient(loss)
+        strength = 1 if of_parameters else devices
+        loss = constant / devices + strength * (loss - constant)
+    # Keras adds the losses of a model up in its own precision.
+    layer.add_loss(ops.cast(loss, keras.config.floatx()))
+    if devices > 1:
+        # All devices put their losses into one list of the layer. Once they have met
+        # here, each of them finds all parts in it.
+        _context().merge_call(lambda strategy: None)
 
 
 def _context() -> Any:

@@ -27,8 +27,8 @@ def asking_function() -> str:
     A layer has no public way to hear of an epoch: callbacks belong to `fit`, and Keras
     resets its metrics in the same way where an epoch begins, before an evaluation, and
     in each call of `train_on_batch`. The names on the stack of calls tell them apart
-    without a patch of Keras. A function that Keras calls otherwise one day is one of the
-    caller's own, which counts no epochs.
+    without a patch of Keras. Should Keras rename `fit` one day, no epochs are counted,
+    and the tests of the epoch fail.
     """
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_name in _ON_THE_WAY:

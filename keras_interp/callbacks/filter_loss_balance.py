@@ -10,8 +10,8 @@ import numpy as np
 from keras import ops
 
 from keras_interp._backend import gradient
-from keras_interp.layers.balanced_mask import BalancedMask
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
+from keras_interp.layers.track_mixture import BalancedMask
 
 SMALLEST_PULL = 1e-12
 
@@ -21,7 +21,7 @@ class FilterLossBalance(keras.callbacks.Callback):
 
     Where epoch N begins, the weight of both filter losses becomes
     `ratio / N * E|d reconstruction / dx_f| / E|d filter loss / dx_f|`, with means over
-    the maps x_f of a sample of pictures. `keras_interp.models.Explainer` adds this
+    the maps x_f of a sample of images. `keras_interp.models.Explainer` adds this
     callback itself when it has a `filter_loss_balance`.
 
     Example:
@@ -141,5 +141,5 @@ class FilterLossBalance(keras.callbacks.Callback):
 
 
 def _mean_length(slopes: np.ndarray) -> float:
-    """Mean Frobenius norm over pictures and filters."""
+    """Mean Frobenius norm over images and filters."""
     return float(np.sqrt((slopes**2).sum(axis=(1, 2))).mean())

@@ -10,19 +10,19 @@ import numpy as np
 from keras import ops
 
 from keras_interp._backend import gradient
-from keras_interp.layers.interpretable_mask import InterpretableMask
-from keras_interp.models.label_hand_over import category_labels, interpretable_masks
+from keras_interp.layers._labels import category_labels
+from keras_interp.layers.interpretable_mask import InterpretableMask, masks_inside
 
 
 class GradientRatio(keras.callbacks.Callback):
     """Logs the ratio of filter gradient to task gradient, and warns when it is high.
 
     At the end of each epoch both gradients are computed at the maps of every
-    interpretable layer, on one batch of pictures and without dropout:
+    interpretable layer, on one batch of images and without dropout:
     `|d filter loss / dx| / |d task loss / dx|`, where x > 0. The filter loss includes
     its weight and schedule. A ratio of 0.05 to 0.5 in the second epoch is healthy;
     above 2 the filter loss drowns the task. Towards the end of a training that fits
-    every picture the task gradient vanishes, and the ratio grows by itself.
+    every image the task gradient vanishes, and the ratio grows by itself.
 
     Example:
 
@@ -56,7 +56,7 @@ class GradientRatio(keras.callbacks.Callback):
         self.warn_above = warn_above
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        masks = interpretable_masks(self.model)
+        masks = masks_inside(self.model)
         self._masks = [mask for mask in masks if mask.filter_loss is not None]
         if not self._masks:
             raise ValueError(
@@ -91,7 +91,7 @@ class GradientRatio(keras.callbacks.Callback):
         labels = None
         if mask.num_categories is not None:
             output = getattr(self.model, "category_output", None)
-            labels = category_labels(self.model, self.labels, output)
+            labels = category_labels(self.model, self.labels, output, True)
         filter_gradient = gradient(lambda x: mask.weighted_filter_loss(x, labels), maps)
         task_gradient = gradient(
             lambda shift: self._task_loss(mask, shift), np.zeros_like(maps)

@@ -2,8 +2,7 @@
 
 from keras_interp.layers.interpretable_conv import InterpretableConv
 from keras_interp.layers.interpretable_mask import InterpretableMask
-from keras_interp.layers.magnitude_norm import MagnitudeNorm
-from keras_interp.layers.magnitude_restore import MagnitudeRestore
+from keras_interp.layers.magnitude_norm import MagnitudeNorm, MagnitudeRestore
 from keras_interp.layers.part_mask import PartMask
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
 from keras_interp.layers.track_mixture import TrackMixture
@@ -17,3 +16,11 @@ __all__ = [
     "ReconstructionLoss",
     "TrackMixture",
 ]
+
+# Docs, help and files name the public package, not the module inside it.
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -33,29 +33,77 @@ class InterpretableConv(keras.layers.Conv2D):
     model.fit(images, labels, epochs=5)
     ```
 
+    The released code, in full: `filter_loss="authors"`, `scale="paper"`,
+    `peak="centroid"`, `fraction=1`, `learn_beta=True` and `beta=4 * n / (n - 1)` for
+    maps of `n x n` cells, its first slope of 2. With these come its temperature of 0.5,
+    the reversed masks of its normaliser, the factors 0.1 and 1e-5, a weight of
+    1 / epoch, categories by the mean *maximum* of a map, all images of any category as
+    targets in the first batch, and a weight of the categories by 1 / L above ten of
+    them. For a softmax of up to ten categories it has `filter_loss_weight=0.2`, above
+    ten 1 / 50, and it multiplies the loss of the task by the number L of categories
+    (`compile(loss_weights=L)`). What stays the library's: running means over images in
+    place of means over batches, from which a filter finds its category.
+
     Args:
         filters: Number of filters.
-        kernel_size: Side of the kernel. Defaults to 3.
-        fraction: Share of interpretable filters. Defaults to 0.5; the paper's is 1.
-        beta: Slope of the templates. Defaults to 4.
-        norm: `"l1"` (default) or `"l2"`.
-        peak: `"argmax"` (default) or `"centroid"`.
-        filter_loss: `"posterior"` (default), `"exact"`, `"running"`, `"approx"`,
-            `"authors"` or None; see `InterpretableMask`.
-        filter_loss_weight: Weight of the filter loss; None (default) takes the mode's.
-        scale: `"peak"` (default) or `"paper"`; see `InterpretableMask`.
+        kernel_size: Rows and columns of the kernel, one number or two. Defaults to 3.
+        strides: Step of the kernel in rows and columns, one number or two. Defaults
+            to 1.
+        padding: `"valid"` (default), no padding, or `"same"`.
+        data_format: None (default) or `"channels_last"`.
+        dilation_rate: Distance of the kernel's cells, one number or two. Defaults to 1.
+        groups: Groups of channels that are convolved apart. Defaults to 1.
+        activation: `"relu"` (default); no other function fits the templates.
+        use_bias: Whether a bias is added. Defaults to True.
+        kernel_initializer: First values of the kernel. Defaults to
+            `"glorot_uniform"`.
+        bias_initializer: First values of the bias. Defaults to `"zeros"`.
+        kernel_regularizer: Penalty on the kernel. Defaults to None.
+        bias_regularizer: Penalty on the bias. Defaults to None.
+        activity_regularizer: Penalty on the output. Defaults to None.
+        kernel_constraint: Constraint of the kernel. Defaults to None.
+        bias_constraint: Constraint of the bias. Defaults to None.
+        fraction: Share of interpretable filters, from 0 to 1. Defaults to 0.5, which
+            costs hardly any accuracy; the paper's is 1.
+        beta: Slope of the templates: a mask falls to 0 at `n / beta` cells from its
+            peak, on maps of `n x n` cells. Defaults to the paper's 4.
+        norm: How distance in cells is measured: `"l1"` (default), the paper's diamond,
+            or `"l2"`, a disc.
+        peak: Where a map has its part: `"argmax"` (default), the paper's strongest
+            cell, or `"centroid"`, the released code's activation-weighted centre.
+        filter_loss: `"posterior"` (default; the library's own, needs no labels and no
+            normaliser), `"exact"` (eq. 1 on the batch, needs no labels), `"running"`
+            (eq. 1 with running normalisers), `"approx"` (eq. 4, second line),
+            `"authors"` (the released code's, see below), or None for the mask alone.
+            `"approx"` and `"authors"` need labels: use `InterpretableModel` or
+            `InterpretableSequential`, or call the layer with `labels=`.
+        filter_loss_weight: Weight of the loss before the schedule. None (default)
+            takes the mode's: 0.1 for `"posterior"` (0.15 with several categories), 0.3
+            for `"exact"`, 0.03 for `"running"` and `"authors"`, 0.003 for `"approx"`
+            (0.01 with several categories); 1 with `scale="paper"`.
+        scale: `"peak"` (default): activations are divided by each filter's running mean
+            peak (at least a tenth of the filters' mean), and the loss is a mean over
+            filters. `"paper"`: raw activations, the paper's tau, a sum over filters,
+            and a weight that grows with the mean peak (not with `"authors"`).
         mask: Whether maps are masked. Defaults to True.
-        num_categories: Number of categories of the labels, filled in by
-            `InterpretableModel` where None (default).
-        weight_schedule: `"constant"`, `"inverse_epoch"`, or None (default): the
-            constant one with `scale="peak"`, the paper's with `scale="paper"`.
-        mask_warmup_epochs: Epochs over which the mask is blended in. Defaults to 0.
-        learn_beta: Whether each filter learns its slope (`"authors"` only).
-        targets: `"labels"` (default) or `"response"`: which pictures a filter's part is
-            looked for in; see `InterpretableMask`.
-        monitor: Whether the training log shows the filter loss and its entropies.
-        **kwargs: Arguments of `keras.layers.Conv2D`. `activation` can only be
-            `"relu"`.
+        num_categories: Number of categories of the labels, 1 for object against
+            background. None (default) lets `InterpretableModel` or
+            `InterpretableSequential` fill it in.
+        weight_schedule: `"constant"`, or `"inverse_epoch"`, the paper's 1 / epoch. None
+            (default) takes the paper's with `scale="paper"` and else the constant one,
+            which gave clearer parts at the same accuracy.
+        mask_warmup_epochs: Epochs over which the mask is blended in. Defaults to 0;
+            advisable only with `fraction=1`.
+        learn_beta: Whether each filter learns its slope, as in the released code:
+            `filter_loss="authors"` only. Defaults to False.
+        targets: Which images a filter's part is looked for in: `"labels"` (default),
+            those of its category where labels are given, or `"response"`, those that it
+            answers strongly itself, for a filter loss that can do without labels.
+        monitor: What `fit` shows in its log: True (default), the filter loss before its
+            weight, as `<layer>_filter_loss`; `"full"`, its mutual information and the
+            two entropies of eq. (5) too; False, nothing.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`. A layer that
+            is not trainable masks its maps, adds no filter loss and learns nothing.
 
     Call arguments:
         inputs: Tensor `(batch, rows, columns, channels)`, channels last.
@@ -66,6 +114,8 @@ class InterpretableConv(keras.layers.Conv2D):
         interpretable_filters: How many of the leading filters are interpretable.
         filter_categories: Category of each interpretable filter, int array.
         interpretable_mask: The `InterpretableMask` inside.
+        epoch: Number of the epoch in progress, from 1, a variable that is saved with
+            the weights. `fit` counts it; see `begin_epoch` for a loop of your own.
 
     Raises:
         ValueError: For an unknown argument, another activation than ReLU, or
@@ -81,6 +131,20 @@ class InterpretableConv(keras.layers.Conv2D):
         self,
         filters: int,
         kernel_size: int | tuple[int, int] = 3,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | tuple[int, int] = 1,
+        groups: int = 1,
+        activation: Any = "relu",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         *,
         fraction: float = 0.5,
         beta: float = 4.0,
@@ -95,27 +159,19 @@ class InterpretableConv(keras.layers.Conv2D):
         mask_warmup_epochs: int = 0,
         learn_beta: bool = False,
         targets: str = "labels",
-        monitor: bool = True,
+        monitor: bool | str = True,
         **kwargs: Any,
     ):
-        kwargs.setdefault("activation", "relu")
-        super().__init__(filters, kernel_size, **kwargs)
+        given = {
+            name: value
+            for name, value in locals().items()
+            if name not in ("self", "kwargs", "__class__")
+        }
+        options = {name: given.pop(name) for name in MASK_ARGUMENTS}
+        super().__init__(**given, **kwargs)
         self._check_conv_arguments()
         self.interpretable_mask = InterpretableMask(
-            fraction=fraction,
-            beta=beta,
-            norm=norm,
-            peak=peak,
-            filter_loss=filter_loss,
-            filter_loss_weight=filter_loss_weight,
-            scale=scale,
-            mask=mask,
-            num_categories=num_categories,
-            weight_schedule=weight_schedule,
-            mask_warmup_epochs=mask_warmup_epochs,
-            learn_beta=learn_beta,
-            targets=targets,
-            monitor=monitor,
+            **options,
             # The log names the layer that the user made.
             name=self.name,
             dtype=self.dtype_policy,
@@ -124,16 +180,16 @@ class InterpretableConv(keras.layers.Conv2D):
     def _check_conv_arguments(self) -> None:
         if self.data_format != "channels_last":
             raise ValueError(
-                "InterpretableConv works on channels-last maps (batch, rows, columns, "
-                f"channels). Received: data_format={self.data_format!r}. Move the "
-                "channels with keras.layers.Permute((2, 3, 1)) before the layer and "
-                "pass data_format='channels_last'."
+                "Expected channels-last maps (batch, rows, columns, channels) at "
+                f"InterpretableConv. Received: data_format={self.data_format!r}. Move "
+                "the channels with keras.layers.Permute((2, 3, 1)) before the layer "
+                "and pass data_format='channels_last'."
             )
         # The backend's own, such as tf.nn.relu, is the same function.
         name = getattr(self.activation, "__name__", self.activation)
         if name != "relu":
             raise ValueError(
-                "InterpretableConv is a convolution with a ReLU, since templates are "
+                "Expected activation='relu' at InterpretableConv, since templates are "
                 "compared with activations that are not negative. Received: "
                 f"activation={name}. For another activation use keras.layers.Conv2D "
                 "and put keras_interp.layers.InterpretableMask after it."
@@ -160,6 +216,21 @@ class InterpretableConv(keras.layers.Conv2D):
     ) -> Any:
         feature_maps = super().call(inputs)
         return self.interpretable_mask(feature_maps, training=training, labels=labels)
+
+    @property
+    def epoch(self) -> Any:
+        """Number of the epoch in progress, a float32 variable; 1 before any."""
+        return self.interpretable_mask.epoch
+
+    def begin_epoch(self) -> None:
+        """Say that an epoch begins, in a training loop of your own.
+
+        Call it where each epoch begins, the first one too. Models that are trained with
+        `fit` count their epochs themselves, and evaluations, `train_on_batch` and
+        `reset_metrics` count none. Set `layer.epoch.assign(number)` where a loop goes
+        on from a file that was saved in the middle of an epoch.
+        """
+        self.interpretable_mask.begin_epoch()
 
     @property
     def interpretable_filters(self) -> int:

@@ -10,30 +10,30 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_interp.layers.filter_monitor import FilterFindings, FilterMonitor
-from keras_interp.layers.filter_statistics import FilterStatistics
-from keras_interp.layers.label_scope import current_label_scope
-from keras_interp.layers.mask_arguments import check_mask_arguments
-from keras_interp.layers.part_mask import check_feature_map_shape
+from keras_interp._backend.replicas import add_loss_of_all, gathered
+from keras_interp._network.model_classes import flattened_layers
+from keras_interp.layers._filter_state import (
+    FilterLog,
+    FilterState,
+    holds_the_state_of,
+)
+from keras_interp.layers._labels import category_matrix, current_label_scope
+from keras_interp.layers.part_mask import check_feature_map_shape, check_mask_options
 from keras_interp.losses import FILTER_LOSSES, FilterLossInputs
-from keras_interp.losses.filter_mutual_information import entropies_of_scores
-from keras_interp.losses.part_templates import (
+from keras_interp.losses._mutual_information import entropies_of_scores, template_scores
+from keras_interp.losses._templates import (
+    distinctive_part,
+    peak_positions,
     template_matrix,
     templates_at,
 )
-from keras_interp.losses.peak_positions import (
-    activation_spread,
-    distinctive_part,
-    peak_positions,
-)
-from keras_interp.losses.template_scores import template_scores
 
-# Temperature of the scores from which the monitor reports mutual information with
+# Temperature of the scores from which the log's mutual information is computed with
 # scale="peak", the same for every mode so that their logs can be compared.
 MONITOR_TEMPERATURE = 0.3
-# Range of the learnt slope, in the released code's coordinates from -1 to 1.
-SLOPE_RANGE = (1.5, 3.0)
-SLOPE_RATE = 0.05
+# With scale="peak" a filter that hardly fires is not blown up beyond ten times the
+# others: no divisor is below this share of the filters' mean peak.
+LOWEST_PEAK = 0.1
 
 
 @keras.saving.register_keras_serializable(package="keras_interp")
@@ -54,42 +54,59 @@ class InterpretableMask(keras.layers.Layer):
     x = ki.layers.InterpretableMask()(x)
     ```
 
+    The released code, in full: `filter_loss="authors"`, `scale="paper"`,
+    `peak="centroid"`, `fraction=1`, `learn_beta=True` and `beta=4 * n / (n - 1)` for
+    maps of `n x n` cells, its first slope of 2. With these come its temperature of 0.5,
+    the reversed masks of its normaliser, the factors 0.1 and 1e-5, a weight of
+    1 / epoch, categories by the mean *maximum* of a map, all images of any category as
+    targets in the first batch, and a weight of the categories by 1 / L above ten of
+    them. For a softmax of up to ten categories it has `filter_loss_weight=0.2`, above
+    ten 1 / 50, and it multiplies the loss of the task by the number L of categories
+    (`compile(loss_weights=L)`). What stays the library's: running means over images in
+    place of means over batches, from which a filter finds its category.
+
     Args:
-        fraction: Share of interpretable filters, 0 to 1. Defaults to 0.5, which costs
-            hardly any accuracy; the paper's is 1.
-        beta: Slope of the templates. Defaults to the paper's 4.
-        norm: `"l1"` (default), the paper's, or `"l2"`, round templates.
-        peak: `"argmax"` (default), the paper's, or `"centroid"`, the released code's.
+        fraction: Share of interpretable filters, from 0 to 1. Defaults to 0.5, which
+            costs hardly any accuracy; the paper's is 1.
+        beta: Slope of the templates: a mask falls to 0 at `n / beta` cells from its
+            peak, on maps of `n x n` cells. Defaults to the paper's 4.
+        norm: How distance in cells is measured: `"l1"` (default), the paper's diamond,
+            or `"l2"`, a disc.
+        peak: Where a map has its part: `"argmax"` (default), the paper's strongest
+            cell, or `"centroid"`, the released code's activation-weighted centre.
         filter_loss: `"posterior"` (default; the library's own, needs no labels and no
-            normaliser), `"exact"` (eq. 1 on the batch), `"running"` (with running
-            normalisers), `"approx"` (eq. 4, second line), `"authors"` (the released
-            code's), or None. `"approx"` and `"authors"` need labels: use
-            `InterpretableModel` or `InterpretableSequential`, or call the layer with
-            `labels=`.
+            normaliser), `"exact"` (eq. 1 on the batch, needs no labels), `"running"`
+            (eq. 1 with running normalisers), `"approx"` (eq. 4, second line),
+            `"authors"` (the released code's, see below), or None for the mask alone.
+            `"approx"` and `"authors"` need labels: use `InterpretableModel` or
+            `InterpretableSequential`, or call the layer with `labels=`.
         filter_loss_weight: Weight of the loss before the schedule. None (default)
             takes the mode's: 0.1 for `"posterior"` (0.15 with several categories), 0.3
             for `"exact"`, 0.03 for `"running"` and `"authors"`, 0.003 for `"approx"`
-            (0.01 with several categories).
+            (0.01 with several categories); 1 with `scale="paper"`.
         scale: `"peak"` (default): activations are divided by each filter's running mean
-            peak, and the loss is a mean over filters. `"paper"`: raw activations, the
-            paper's tau, a sum over filters, and a weight that grows with the mean peak.
+            peak (at least a tenth of the filters' mean), and the loss is a mean over
+            filters. `"paper"`: raw activations, the paper's tau, a sum over filters,
+            and a weight that grows with the mean peak (not with `"authors"`).
         mask: Whether maps are masked. Defaults to True.
         num_categories: Number of categories of the labels, 1 for object against
-            background. None (default) lets `InterpretableModel` fill it in.
+            background. None (default) lets `InterpretableModel` or
+            `InterpretableSequential` fill it in.
         weight_schedule: `"constant"`, or `"inverse_epoch"`, the paper's 1 / epoch. None
             (default) takes the paper's with `scale="paper"` and else the constant one,
             which gave clearer parts at the same accuracy.
         mask_warmup_epochs: Epochs over which the mask is blended in. Defaults to 0;
             advisable only with `fraction=1`.
-        learn_beta: Whether each filter learns its slope, as the released code can.
+        learn_beta: Whether each filter learns its slope, as in the released code:
             `filter_loss="authors"` only. Defaults to False.
-        targets: Which pictures a filter's part is looked for in: `"labels"` (default),
+        targets: Which images a filter's part is looked for in: `"labels"` (default),
             those of its category where labels are given, or `"response"`, those that it
-            answers strongly itself. `"response"` is for `filter_loss="posterior"` or
-            None.
-        monitor: Whether filter loss, mutual information and the two entropies of eq.
-            (5) appear in the training log. Defaults to True.
-        **kwargs: As for `keras.layers.Layer`.
+            answers strongly itself, for a filter loss that can do without labels.
+        monitor: What `fit` shows in its log: True (default), the filter loss before its
+            weight, as `<layer>_filter_loss`; `"full"`, its mutual information and the
+            two entropies of eq. (5) too; False, nothing.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`. A layer that
+            is not trainable masks its maps, adds no filter loss and learns nothing.
 
     Call arguments:
         inputs: Tensor `(batch, height, width, filters)` after the activation.
@@ -100,7 +117,8 @@ class InterpretableMask(keras.layers.Layer):
         interpretable_filters: How many of the leading filters are interpretable.
         filter_categories: Category of each interpretable filter, int array; -1 while
             no label has been seen.
-        epoch: Number of the epoch in progress, from 1; saved with the weights.
+        epoch: Number of the epoch in progress, from 1, a variable that is saved with
+            the weights. `fit` counts it; see `begin_epoch` for a loop of your own.
 
     Raises:
         ValueError: For an unknown argument; inputs that are not of rank 4; labels that
@@ -143,53 +161,44 @@ class InterpretableMask(keras.layers.Layer):
         self.learn_beta = learn_beta
         self.targets = targets
         self.monitor = monitor
-        check_mask_arguments(self)
+        check_mask_options(self)
         self._loss_of_maps: Any = FILTER_LOSSES[filter_loss]() if filter_loss else None
-        self._statistics = FilterStatistics(name="statistics")
-        self._monitor = FilterMonitor(self.name, on_reset=self._begin_epoch)
         # Set for the length of a measurement to see the maps, or to shift them.
         self.map_probe: Callable[[Any], Any] | None = None
+        self._beta_of_slope = 1.0
+        self._statistics = FilterState(
+            by_response=targets == "response",
+            literal=filter_loss == "authors" and scale == "paper",
+            name="statistics",
+        )
+        self.filter_log = FilterLog(
+            self.name, monitor, self._statistics, counts=lambda: self.trainable
+        )
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
         check_feature_map_shape(input_shape, self.name)
         _, height, width, filters = input_shape
         self.interpretable_filters = round(self.fraction * filters)
-        self.epoch = self._state("epoch", (), "ones")
-        self._steps_in_epoch = self._state("steps_in_epoch", (), "zeros")
-        templates = None
+        templates = first_slope = None
         if self._loss_of_maps is not None and self._loss_of_maps.keeps_normaliser:
             self._need_fixed_size(height, width, f"filter_loss='{self.filter_loss}'")
             templates = height * width + 1
-        self._statistics.build((templates, self.interpretable_filters))
-        if self.num_categories is not None:
-            self.set_num_categories(self.num_categories)
         if self.learn_beta:
             self._need_fixed_size(height, width, "learn_beta=True")
+            # The released code counts from -1 to 1 what is n - 1 cells here.
             self._beta_of_slope = 2.0 * max(height, width) / (max(height, width) - 1)
-            self._slope = self._state(
-                "slope",
-                (self.interpretable_filters,),
-                keras.initializers.Constant(self.beta / self._beta_of_slope),
-            )
+            first_slope = self.beta / self._beta_of_slope
+        self._statistics.prepare(self.interpretable_filters, templates, first_slope)
         self.built = True
-
-    def _state(self, name: str, shape: tuple[int, ...], initializer: Any) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
+        if self.num_categories is not None:
+            self.set_num_categories(self.num_categories)
 
     def _need_fixed_size(self, height: Any, width: Any, what: str) -> None:
         if height is None or width is None or max(height, width) < 2:
             raise ValueError(
-                f"Layer '{self.name}' with {what} keeps a number for each cell of the "
-                "map and needs maps of a known size, at least 2 cells on a side. "
-                f"Received maps of {height} x {width}. Give the model a fixed input "
+                f"Expected maps of a known size, at least 2 cells on a side, at layer "
+                f"'{self.name}' with {what}, which keeps a number for each cell. "
+                f"Received: maps of {height} x {width}. Give the model a fixed input "
                 "size, or use filter_loss='posterior' or 'exact'."
             )
 
@@ -204,27 +213,26 @@ class InterpretableMask(keras.layers.Layer):
         """
         if self.num_categories not in (None, num_categories):
             raise ValueError(
-                f"Layer '{self.name}' was made with num_categories="
-                f"{self.num_categories}, but the model's labels have {num_categories}."
+                f"Expected labels of {self.num_categories} categories at layer "
+                f"'{self.name}', which was made for them. Received: "
+                f"num_categories={num_categories}."
             )
         self.num_categories = num_categories
-        categories = self._statistics.categories
-        if categories.built and categories.num_categories != num_categories:
+        state = self._statistics
+        if state.num_categories not in (None, num_categories):
             raise ValueError(
-                f"Layer '{self.name}' has loaded the state of "
-                f"{categories.num_categories} categories, but the model's labels have "
-                f"{num_categories}."
+                f"Expected labels of {state.num_categories} categories at layer "
+                f"'{self.name}', whose running state was loaded. Received: "
+                f"num_categories={num_categories}. Use the same classes, or load the "
+                "weights into a fresh layer."
             )
-        if self._statistics.built and not categories.built:
-            categories.build((self.interpretable_filters, num_categories))
+        if self.built and state.num_categories is None:
+            state.set_num_categories(num_categories)
 
     @property
     def filter_categories(self) -> np.ndarray:
         """Category of each interpretable filter; -1 while no label has been seen."""
-        categories = self._statistics.categories
-        if not categories.built:
-            return np.full(self._statistics.filters if self.built else 0, -1)
-        return categories.assigned()
+        return self._statistics.assigned_categories()
 
     @property
     def needs_labels(self) -> bool:
@@ -245,11 +253,32 @@ class InterpretableMask(keras.layers.Layer):
             return self._loss_of_maps.default_weight_many
         return self._loss_of_maps.default_weight
 
+    @property
+    def epoch(self) -> Any:
+        """Number of the epoch in progress, a float32 variable; 1 before any."""
+        return self._statistics.epoch
+
+    def begin_epoch(self) -> None:
+        """Say that an epoch begins, in a training loop of your own.
+
+        Call it where each epoch begins, the first one too. Models that are trained with
+        `fit` count their epochs themselves, and evaluations, `train_on_batch` and
+        `reset_metrics` count none. Set `layer.epoch.assign(number)` where a loop goes
+        on from a file that was saved in the middle of an epoch.
+        """
+        if not self.built:
+            raise ValueError(
+                f"Expected layer '{self.name}' to be built before its first epoch. "
+                "Received: a layer without a known input. Call the model on a batch, "
+                "or give it a keras.Input, before the loop."
+            )
+        self._statistics.begin_epoch(fresh=True)
+
     def call(
         self, inputs: Any, training: bool | None = None, labels: Any = None
     ) -> Any:
         count = self.interpretable_filters
-        # Without pictures there is nothing to mask, or to learn from.
+        # Without images there is nothing to mask, or to learn from.
         if count == 0 or not (self.mask or self.filter_loss) or inputs.shape[0] == 0:
             return inputs
         # One split, whose gradient is one concatenation, in place of two slices.
@@ -262,14 +291,14 @@ class InterpretableMask(keras.layers.Layer):
         if self.map_probe is not None:
             interpretable = self.map_probe(interpretable)
         feature_maps = ops.cast(interpretable, "float32")
-        rows, columns = self._peaks(feature_maps)
-        templates = self._templates(feature_maps, rows, columns)
-        if self.filter_loss is not None:
-            self._serve_filter_loss(feature_maps, templates, training, labels)
-        if not self.mask:
-            return inputs
-        mask = ops.cast(self._warmed_up(ops.relu(templates)), inputs.dtype)
-        return ops.concatenate([interpretable * mask, *others], axis=-1)
+        masked = inputs
+        if self.mask:
+            templates = self._templates(feature_maps, *self._peaks(feature_maps))
+            mask = ops.cast(self._warmed_up(ops.relu(templates)), inputs.dtype)
+            masked = ops.concatenate([interpretable * mask, *others], axis=-1)
+        if self.filter_loss is not None and self.trainable:
+            self._serve_filter_loss(feature_maps, bool(training), labels)
+        return masked
 
     def _peaks(self, feature_maps: Any) -> tuple[Any, Any]:
         return peak_positions(ops.stop_gradient(feature_maps), self.peak)
@@ -278,7 +307,7 @@ class InterpretableMask(keras.layers.Layer):
         _, height, width, _ = ops.shape(feature_maps)
         beta = self.beta
         if self.learn_beta:
-            beta = ops.convert_to_tensor(self._slope) * self._beta_of_slope
+            beta = ops.convert_to_tensor(self._statistics.slope) * self._beta_of_slope
         templates = templates_at(rows, columns, height, width, beta, self.norm)
         # The mask is a constant in the backward pass.
         return ops.stop_gradient(templates)
@@ -291,29 +320,28 @@ class InterpretableMask(keras.layers.Layer):
         return 1.0 - share + share * mask
 
     def _serve_filter_loss(
-        self, feature_maps: Any, templates: Any, training: Any, labels: Any
+        self, feature_maps: Any, training: bool, labels: Any
     ) -> None:
         scope = current_label_scope()
-        # A metric that is filled during the pass is lost with JAX: there only a model
-        # that opens a scope can report.
-        self._monitor.reporting = self.monitor and (
-            scope is not None or (bool(training) and keras.backend.backend() != "jax")
-        )
-        if not (training or self._monitor.reporting):
+        # In an evaluation only a model that hands labels over measures the filter loss.
+        logs = bool(self.monitor) and (training or scope is not None)
+        if not (training or logs):
             return
         if labels is None and scope is not None:
             labels = scope.labels
-        inputs = self._loss_inputs(feature_maps, templates, labels, bool(training))
+        # Where devices share the batch, each computes the loss of the whole: that of a
+        # part of it, with the targets and peaks of a part, would be another.
+        feature_maps = gathered(feature_maps)
+        categories = self._categories(labels)
+        if categories is not None:
+            categories = gathered(categories)
+        inputs = self._loss_inputs(feature_maps, categories, training)
         loss = self._reduced(self._loss_of_maps(inputs), feature_maps)
         if training:
-            self.add_loss(loss * self._current_weight(inputs.mean_peak))
-            self._steps_in_epoch.assign(self._steps_in_epoch + 1.0)
-        if self._monitor.reporting:
-            findings = self._findings(loss, inputs)
-            if scope is not None:
-                scope.findings[self] = findings
-            else:
-                self.record(findings)
+            add_loss_of_all(self, loss * self._current_weight(inputs.mean_peak))
+        if logs:
+            full = self.monitor == "full"
+            self._statistics.add_to_log(loss, self._entropies(inputs) if full else None)
 
     def weighted_filter_loss(self, feature_maps: Any, labels: Any = None) -> Any:
         """What training would add to the loss for these maps; changes no state.
@@ -333,47 +361,59 @@ class InterpretableMask(keras.layers.Layer):
         self, feature_maps: Any, labels: Any
     ) -> tuple[Any, FilterLossInputs]:
         feature_maps = ops.cast(feature_maps, "float32")
-        templates = self._templates(feature_maps, *self._peaks(feature_maps))
-        inputs = self._loss_inputs(feature_maps, templates, labels, training=False)
+        inputs = self._loss_inputs(feature_maps, self._categories(labels), False)
         return self._reduced(self._loss_of_maps(inputs), feature_maps), inputs
+
+    def _categories(self, labels: Any) -> Any:
+        """Labels as a 0-1 matrix of images and categories; None without labels."""
+        if labels is None:
+            if self.needs_labels:
+                raise ValueError(
+                    f"Expected labels of the images at layer '{self.name}', whose "
+                    "filter loss goes by them. Received: no labels, and filter_loss="
+                    f"{self.filter_loss!r}. Make the model a keras_interp.models."
+                    "InterpretableModel or InterpretableSequential, whose `fit` hands "
+                    "them over, or choose filter_loss='posterior' or 'exact', which "
+                    "need none."
+                )
+            return None
+        if self._statistics.num_categories is None:
+            raise ValueError(
+                f"Expected the number of categories of the labels at layer "
+                f"'{self.name}'. Received: labels, and num_categories=None. Pass "
+                "`num_categories=` (1 for object against background) when you make the "
+                "layer."
+            )
+        return category_matrix(labels, self._statistics.num_categories)
 
     def _reduced(self, loss_of_filters: Any, feature_maps: Any) -> Any:
         reduce = ops.mean if self.scale == "peak" else ops.sum
-        # A replica can be handed an empty share of the last batch.
-        pictures = ops.cast(ops.shape(feature_maps)[0], "float32")
-        return ops.where(pictures > 0, reduce(loss_of_filters), 0.0)
+        # A batch without images has neither a loss nor a mean.
+        images = ops.cast(ops.shape(feature_maps)[0], "float32")
+        return ops.where(images > 0, reduce(loss_of_filters), 0.0)
 
     def _loss_inputs(
-        self, feature_maps: Any, templates: Any, labels: Any, training: bool
+        self, feature_maps: Any, categories: Any, training: bool
     ) -> FilterLossInputs:
-        if labels is None and self.needs_labels:
-            raise ValueError(
-                f"Layer '{self.name}' with filter_loss='{self.filter_loss}' needs the "
-                "labels of the pictures. Make the model a keras_interp.models."
-                "InterpretableModel or InterpretableSequential, whose `fit` hands them "
-                "over, or choose filter_loss='posterior' or 'exact', which need none."
-            )
         constant_maps = ops.stop_gradient(feature_maps)
-        statistics = self._statistics
+        state, mode = self._statistics, self._loss_of_maps
         heights = ops.max(constant_maps, axis=(1, 2))
-        targets = statistics.targets(
-            constant_maps, heights, labels, training, self.targets == "response"
-        )
-        mean_peak = statistics.mean_peak(heights, targets, training)
-        rows, columns = self._peaks(feature_maps)
-        if self._loss_of_maps.looks_for_distinctive_peaks:
-            rows, columns = self._peaks(distinctive_part(constant_maps))
-            templates = self._templates(feature_maps, rows, columns)
-        if self.learn_beta and training:
-            self._learn_slope(
+        targets = state.targets(constant_maps, heights, categories, training)
+        mean_peak = state.mean_peak(heights, targets, training)
+        shown = constant_maps
+        if mode.looks_for_distinctive_peaks:
+            shown = distinctive_part(constant_maps)
+        rows, columns = self._peaks(shown)
+        templates = self._templates(feature_maps, rows, columns)
+        if training:
+            state.learn_slope(
                 constant_maps, templates, (rows, columns), targets.is_target
             )
         _, height, width, _ = ops.shape(feature_maps)
         if self.scale == "peak":
-            # A filter that hardly fires is not blown up beyond ten times the others.
-            floor = ops.maximum(0.1 * ops.mean(mean_peak), 1e-6)
+            floor = ops.maximum(LOWEST_PEAK * ops.mean(mean_peak), 1e-6)
             feature_maps = feature_maps / ops.maximum(mean_peak, floor)
-            score_scale = self._loss_of_maps.temperature
+            score_scale = mode.temperature
             weights = targets.weights()
         else:
             score_scale = 0.5 / ops.cast(height * width, "float32")  # tau
@@ -382,17 +422,18 @@ class InterpretableMask(keras.layers.Layer):
             weights = targets.weights() if several else ops.ones_like(heights)
         matrix = template_matrix(height, width, self.beta, self.norm)
         scores = template_scores(feature_maps, matrix)
+        cells = ops.cast(rows, "int32") * width + ops.cast(columns, "int32")
         return FilterLossInputs(
             feature_maps=feature_maps,
             peak_templates=templates,
-            peak_cells=ops.cast(rows * width + columns, "int32"),
+            peak_cells=cells,
             templates=matrix,
             scores=scores,
             score_scale=score_scale,
             targets=targets.is_target,
             weights=weights,
             mean_peak=mean_peak,
-            log_mean_likelihood=statistics.normaliser(scores * score_scale, training),
+            log_mean_likelihood=state.normaliser(scores * score_scale, training),
             literal=self.scale == "paper",
         )
 
@@ -406,41 +447,14 @@ class InterpretableMask(keras.layers.Layer):
             weight = weight * ops.mean(mean_peak)
         return weight
 
-    def _findings(self, loss: Any, inputs: FilterLossInputs) -> FilterFindings:
+    def _entropies(self, inputs: FilterLossInputs) -> Any:
         scale = MONITOR_TEMPERATURE if self.scale == "peak" else inputs.score_scale
-        entropies = entropies_of_scores(ops.stop_gradient(inputs.scores) * scale)
-        return FilterFindings(
-            ops.stop_gradient(loss), *(ops.mean(value) for value in entropies)
-        )
+        return entropies_of_scores(ops.stop_gradient(inputs.scores) * scale)
 
-    def record(self, findings: FilterFindings) -> None:
-        """Put what was found on a batch into the metrics of the log."""
-        self._monitor.update_state(findings)
-
-    def _learn_slope(
-        self, feature_maps: Any, templates: Any, peaks: Any, targets: Any
-    ) -> None:
-        """Move each filter's slope to 3 / (spread of its activation in cells)."""
-        fit = ops.mean(feature_maps * templates, axis=(1, 2)) * targets
-        spread = activation_spread(feature_maps, *peaks)
-        total = ops.sum(fit, axis=0)
-        mean_spread = ops.sum(fit * spread, axis=0) / ops.where(
-            ops.abs(total) < 1e-9, 1e-9, total
-        )
-        wanted = 3.0 / ops.where(mean_spread > 1e-6, mean_spread, 1e-6)
-        wanted = ops.clip(wanted, *SLOPE_RANGE)
-        slope = ops.convert_to_tensor(self._slope)
-        moved = slope + SLOPE_RATE * (wanted - slope)
-        self._slope.assign(ops.where(ops.isfinite(moved), moved, slope))
-
-    def _begin_epoch(self) -> None:
-        # Metrics are reset before an epoch and before an evaluation: an epoch has
-        # begun if there was a training step since the last reset.
-        if not self.built:
-            return
-        trained = ops.cast(self._steps_in_epoch > 0, "float32")
-        self.epoch.assign(self.epoch + trained)
-        self._steps_in_epoch.assign(0.0)
+    def load_own_variables(self, store: Any) -> None:
+        # The state of earlier versions lay in four layers, some of it here.
+        if holds_the_state_of(self, store):
+            super().load_own_variables(store)
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
@@ -460,3 +474,12 @@ MASK_ARGUMENTS = tuple(
     for name in inspect.signature(InterpretableMask.__init__).parameters
     if name not in ("self", "kwargs")
 )
+
+
+def masks_inside(model: Any) -> list[InterpretableMask]:
+    """All layers with a part mask inside a model, those of nested models too."""
+    return [
+        layer
+        for layer in flattened_layers(model)
+        if isinstance(layer, InterpretableMask)
+    ]

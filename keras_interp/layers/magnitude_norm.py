@@ -1,4 +1,4 @@
-"""Divide each channel by its mean activation over all pictures."""
+"""Divide each channel by its mean activation over all images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 import keras
 from keras import ops
+
+from keras_interp._backend.replicas import summed
+from keras_interp.layers._filter_state import add_state
 
 SMALLEST_MAGNITUDE = 1e-6
 
@@ -15,7 +18,7 @@ class MagnitudeNorm(keras.layers.Layer):
     """Divides each channel by its running mean activation, the explainer's norm-layer.
 
     `x_k / alpha_k` with `alpha_k` the mean of `max(x_k, 0)` over positions and
-    pictures: every channel then has the same magnitude, so that a weight in front of
+    images: every channel then has the same magnitude, so that a weight in front of
     several such tracks is the true ratio of their contributions. There is no mean to
     subtract and nothing to learn. In training `alpha` is updated with each batch, and
     is a constant in the backward pass; in inference it stays.
@@ -31,13 +34,13 @@ class MagnitudeNorm(keras.layers.Layer):
         momentum: Share of `alpha` that a batch leaves as it is. Defaults to 0.9.
         floor: Smallest `alpha_k` that is divided by, as a share of the mean `alpha`
             of all channels. Defaults to 0.1: without it a channel that dies in training
-            is blown up without bound on the pictures where it still fires.
-        **kwargs: As for `keras.layers.Layer`.
+            is blown up without bound on the images where it still fires.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
         inputs: Tensor `(batch, ..., channels)`.
         training: Whether `alpha` is updated.
-        weights: Tensor `(batch,)` of 0 and 1: pictures that `alpha` is estimated
+        weights: Tensor `(batch,)` of 0 and 1: images that `alpha` is estimated
             from. Default: all.
 
     Returns:
@@ -68,21 +71,14 @@ class MagnitudeNorm(keras.layers.Layer):
         self.floor = floor
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.alpha = self.add_weight(
-            name="alpha",
-            shape=(input_shape[-1],),
-            initializer="zeros",
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
+        self.alpha = add_state(self, "alpha", (input_shape[-1],))
 
     def call(
         self, inputs: Any, training: bool | None = None, weights: Any = None
     ) -> Any:
-        alpha = self.updated_alpha(inputs, weights) if training else self.alpha
-        if training:
+        alpha = self.alpha
+        if training and self.trainable:
+            alpha = self.updated_alpha(inputs, weights)
             self.alpha.assign(alpha)
         return inputs / ops.cast(self.divisors(alpha), inputs.dtype)
 
@@ -95,15 +91,15 @@ class MagnitudeNorm(keras.layers.Layer):
         if weights is None:
             weights = ops.ones_like(activation[:, 0])
         weights = ops.cast(weights, "float32")
-        count = ops.sum(weights)
-        batch = ops.sum(activation * weights[:, None], axis=0)
+        count = summed(ops.sum(weights))
+        batch = summed(ops.sum(activation * weights[:, None], axis=0))
         batch = batch / ops.maximum(count, 1.0)
         old = ops.convert_to_tensor(self.alpha)
         # The first batch counts whole: nothing has been seen before it.
         known = ops.any(old > 0)
         moved = self.momentum * old + (1.0 - self.momentum) * batch
         new = ops.where(known, moved, batch)
-        # A batch without such a picture, or with a NaN map, leaves it as it is.
+        # A batch without such a image, or with a NaN map, leaves it as it is.
         return ops.where((count > 0) & ops.isfinite(batch), new, old)
 
     def divisors(self, alpha: Any = None) -> Any:
@@ -128,3 +124,53 @@ class MagnitudeNorm(keras.layers.Layer):
             "momentum": self.momentum,
             "floor": self.floor,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_interp")
+class MagnitudeRestore(keras.layers.Layer):
+    """Multiplies each channel by the running mean of a reference channel.
+
+    The inverse of `MagnitudeNorm`, for features that no dense layer scales afterwards.
+
+    Example:
+
+    ```python
+    rebuilt = ki.layers.MagnitudeRestore()([normalised, performer_features])
+    ```
+
+    Args:
+        momentum: Share of the running mean that a batch leaves. Defaults to 0.9.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Two tensors `(batch, ..., channels)`: to be scaled, and the reference.
+        training: Whether the running mean is updated.
+
+    Returns:
+        Tensor of the first input's shape.
+
+    Raises:
+        ValueError: For a momentum outside 0 to 1.
+    """
+
+    def __init__(self, momentum: float = 0.9, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.norm = MagnitudeNorm(momentum, floor=0.0, name="reference")
+
+    def build(self, input_shape: Any) -> None:
+        self.norm.build(input_shape[1])
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        values, reference = inputs
+        alpha = self.norm.alpha
+        if training and self.trainable:
+            alpha = self.norm.updated_alpha(reference)
+            self.norm.alpha.assign(alpha)
+        return values * keras.ops.cast(self.norm.divisors(alpha), values.dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return tuple(input_shape[0])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "momentum": self.momentum}

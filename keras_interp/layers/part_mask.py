@@ -1,14 +1,21 @@
-"""The part mask: keep what lies around each map's peak."""
+"""The part mask: keep what lies around each map's peak; and the options of masks."""
 
 from __future__ import annotations
 
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_interp.losses.part_templates import check_template_arguments, templates_at
-from keras_interp.losses.peak_positions import check_peak, peak_positions
+from keras_interp.losses import FILTER_LOSSES
+from keras_interp.losses._templates import (
+    check_peak,
+    check_template_arguments,
+    peak_positions,
+    templates_at,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_interp")
@@ -25,10 +32,12 @@ class PartMask(keras.layers.Layer):
     ```
 
     Args:
-        beta: Slope of the mask. Defaults to the paper's 4.
-        norm: `"l1"` (default) or `"l2"`: diamond or round.
-        peak: `"argmax"` (default) or `"centroid"`.
-        **kwargs: As for `keras.layers.Layer`.
+        beta: Slope of the mask, per side of the map. Defaults to the paper's 4.
+        norm: How distance in cells is measured: `"l1"` (default), which makes a
+            diamond, or `"l2"`, which makes a disc.
+        peak: Where the mask has its 1: `"argmax"` (default), the strongest cell, or
+            `"centroid"`, the activation-weighted centre.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
         inputs: Tensor `(batch, height, width, filters)`, channels last.
@@ -86,7 +95,75 @@ def check_feature_map_shape(shape: Any, layer_name: str) -> None:
     """Refuse anything but channels-last maps with a known number of filters."""
     if not isinstance(shape, (tuple, list)) or len(shape) != 4 or shape[-1] is None:
         raise ValueError(
-            f"Layer '{layer_name}' expects feature maps of shape (batch, height, "
-            "width, filters) with the number of filters known. Received: "
-            f"shape={shape}"
+            "Expected feature maps of shape (batch, height, width, filters) with the "
+            f"number of filters known at layer '{layer_name}'. Received: "
+            f"shape={shape}. Put the layer after a convolution, channels last."
+        )
+
+
+def check_mask_options(mask: Any) -> None:
+    """Refuse a wrong argument of an `InterpretableMask` by name.
+
+    Args:
+        mask: The layer, its arguments set as attributes.
+
+    Raises:
+        ValueError: That says what was expected and what came.
+    """
+    check_template_arguments(mask.beta, mask.norm)
+    check_peak(mask.peak)
+    choices = {
+        "filter_loss": (*FILTER_LOSSES, None),
+        "scale": ("peak", "paper"),
+        "weight_schedule": ("inverse_epoch", "constant", None),
+        "targets": ("labels", "response"),
+    }
+    for name, allowed in choices.items():
+        if getattr(mask, name) not in allowed:
+            raise ValueError(
+                f"Expected `{name}` to be one of {allowed}. "
+                f"Received: {name}={getattr(mask, name)!r}."
+            )
+    _check_number("fraction", mask.fraction, 0.0, 1.0)
+    _check_number("mask_warmup_epochs", mask.mask_warmup_epochs, 0.0)
+    if mask.filter_loss_weight is not None:
+        _check_number("filter_loss_weight", mask.filter_loss_weight, 0.0)
+    if mask.num_categories is not None and not (
+        isinstance(mask.num_categories, Integral) and int(mask.num_categories) >= 1
+    ):
+        raise ValueError(
+            "Expected `num_categories` to be None or a whole number, 1 for object "
+            f"against background. Received: num_categories={mask.num_categories!r}."
+        )
+    switches = {"mask": "", "learn_beta": "", "monitor": " or 'full'"}
+    for name, other in switches.items():
+        value = getattr(mask, name)
+        if not isinstance(value, bool) and not (other and value == "full"):
+            raise ValueError(
+                f"Expected `{name}` to be True or False{other}. "
+                f"Received: {name}={value!r}."
+            )
+    if mask.learn_beta and mask.filter_loss != "authors":
+        raise ValueError(
+            "Expected `filter_loss='authors'` with `learn_beta=True`, the only one "
+            f"that learns a slope. Received: filter_loss={mask.filter_loss!r}."
+        )
+    if (
+        mask.targets == "response"
+        and FILTER_LOSSES.get(mask.filter_loss)
+        and (FILTER_LOSSES[mask.filter_loss].needs_labels)
+    ):
+        raise ValueError(
+            "Expected a filter loss that can do without labels with "
+            f"`targets='response'`. Received: filter_loss={mask.filter_loss!r}. Choose "
+            "filter_loss='posterior'."
+        )
+
+
+def _check_number(name: str, value: Any, least: float, most: float = inf) -> None:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not least <= value <= most or value == inf:
+        bound = f"from {least} to {most}" if most != inf else f">= {least}"
+        raise ValueError(
+            f"Expected `{name}` to be a number {bound}. Received: {name}={value!r}."
         )

@@ -7,7 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_interp.layers.label_scope import current_label_scope
+from keras_interp._backend.replicas import add_loss_of_all, summed
+from keras_interp.layers._filter_state import add_state
+from keras_interp.layers._labels import current_label_scope
 
 MOMENTUM = 0.99
 SMALLEST_NORM = 1e-6
@@ -18,7 +20,7 @@ class ReconstructionLoss(keras.layers.Layer):
     """Hands features on, and adds their distance from the wanted ones to the loss.
 
     `weight * |x - x*|^2 / E|x*|^power`, a mean over the batch. The expectation is a
-    running mean over the pictures of the training. With `power=2` the loss is the share
+    running mean over the images of the training. With `power=2` the loss is the share
     of the wanted features that is missing, whatever their size.
 
     Example:
@@ -30,7 +32,7 @@ class ReconstructionLoss(keras.layers.Layer):
     Args:
         weight: Factor in front. Defaults to 0.5.
         power: 2 (default), or 1 for the paper's normalisation by `E|x*|`.
-        **kwargs: As for `keras.layers.Layer`.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
         inputs: Two tensors `(batch, features)`: rebuilt and wanted. Nothing flows back
@@ -62,20 +64,12 @@ class ReconstructionLoss(keras.layers.Layer):
         self.power = power
 
     def build(self, input_shape: Any) -> None:
-        self.mean_norm = self.add_weight(
-            name="mean_norm",
-            shape=(),
-            initializer="zeros",
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
+        self.mean_norm = add_state(self, "mean_norm", ())
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         rebuilt, wanted = inputs
         scope = current_label_scope()
-        if training or scope is not None:
+        if self.trainable and (training or scope is not None):
             wanted = ops.cast(ops.stop_gradient(wanted), "float32")
             difference = ops.cast(rebuilt, "float32") - wanted
             distance = _mean_square(difference)
@@ -84,10 +78,10 @@ class ReconstructionLoss(keras.layers.Layer):
                 missing = distance / ops.maximum(squared_norm, SMALLEST_NORM)
                 scope.findings[self] = {self.name: missing}
             if training:
-                mean_norm = self._updated_mean(wanted)
-                self.add_loss(self.weight * distance / mean_norm)
+                loss = self.weight * distance / self._updated_mean(wanted)
             else:
-                self.add_loss(self.distance(rebuilt, wanted))
+                loss = self.distance(rebuilt, wanted)
+            add_loss_of_all(self, loss)
         return rebuilt
 
     def distance(self, rebuilt: Any, wanted: Any) -> Any:
@@ -118,11 +112,17 @@ class ReconstructionLoss(keras.layers.Layer):
 
 
 def _mean_square(vectors: Any) -> Any:
-    """Mean squared length over the batch; 0 where a replica was handed no picture."""
-    pictures = ops.maximum(ops.cast(ops.shape(vectors)[0], "float32"), 1.0)
-    return ops.sum(ops.square(vectors)) / pictures
+    """Mean squared length over the batch of all devices."""
+    return summed(ops.sum(ops.square(vectors))) / ops.maximum(_images(vectors), 1.0)
 
 
 def _mean_norm(features: Any, power: int) -> Any:
     norms = ops.sum(ops.square(features), axis=-1)
-    return ops.mean(norms if power == 2 else ops.sqrt(norms))
+    norms = norms if power == 2 else ops.sqrt(norms)
+    # Without an image it is no number.
+    return summed(ops.sum(norms)) / _images(features)
+
+
+def _images(vectors: Any) -> Any:
+    """Number of images on all devices."""
+    return summed(ops.cast(ops.shape(vectors)[0], "float32"))

@@ -8,15 +8,49 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_interp.layers.balanced_mask import BalancedMask
+from keras_interp._backend.replicas import add_loss_of_all
+from keras_interp.layers._filter_state import add_state
+from keras_interp.layers._labels import current_label_scope
 from keras_interp.layers.interpretable_mask import InterpretableMask
-from keras_interp.layers.label_scope import current_label_scope
 from keras_interp.layers.magnitude_norm import MagnitudeNorm
 
 # A step of an optimizer moves the learnt weight of the tracks this many times as far as
 # any other weight: there is one of it, and it has a way to go from 0.5 to 0.9.
 RATIO_STEP = 30.0
 RESTORATIONS = (None, "scalar", "channel")
+
+
+@keras.saving.register_keras_serializable(package="keras_interp")
+class BalancedMask(InterpretableMask):
+    """`InterpretableMask` whose filter loss has a weight that a callback sets.
+
+    `keras_interp.callbacks.FilterLossBalance` sets it where an epoch begins. Until then
+    it is 0.
+
+    Attributes:
+        balance: The weight, float32 scalar variable, saved with the layer.
+    """
+
+    def build(self, input_shape: tuple[Any, ...]) -> None:
+        super().build(input_shape)
+        self.balance = add_state(self, "balance", ())
+
+    def _current_weight(self, mean_peak: Any) -> Any:
+        return ops.convert_to_tensor(self.balance)
+
+    def plain_filter_loss(self, feature_maps: Any, labels: Any = None) -> Any:
+        """The filter loss without a weight; changes no state.
+
+        Args:
+            feature_maps: Tensor `(batch, height, width, interpretable_filters)` after
+                the activation and before the mask.
+            labels: Labels of the batch, where the mode needs them.
+
+        Returns:
+            Scalar tensor.
+        """
+        loss, _ = self._loss_without_weight(feature_maps, labels)
+        return loss
 
 
 @keras.saving.register_keras_serializable(package="keras_interp")
@@ -43,8 +77,10 @@ class TrackMixture(keras.layers.Layer):
         on_mixture: Whether the filter loss sees the mixture (default), or the
             interpretable maps alone.
         initial_ratio: p before training. Defaults to 0.5.
-        momentum: Of both norm layers.
-        floor: Of both norm layers.
+        momentum: Share of the running mean activation that a batch leaves as it is,
+            in both norm layers. Defaults to 0.9.
+        floor: Smallest mean activation that a channel is divided by, as a share of the
+            mean of all channels, in both norm layers. Defaults to 0.1.
         filter_loss: Keywords of the `InterpretableMask` that computes the filter loss
             of the first `round(fraction * filters)` maps. None (default) has none.
         balanced: Whether `keras_interp.callbacks.FilterLossBalance` sets the weight of
@@ -54,7 +90,7 @@ class TrackMixture(keras.layers.Layer):
             training batch, and `"scalar"`: the mean of these. Where the ordinary track
             starts as a copy of the performer's convolution, a decoder that is copied
             from the performer then starts with features of the size that it is used to.
-        **kwargs: As for `keras.layers.Layer`.
+        **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`.
 
     Call arguments:
         inputs: Four tensors: the two tracks as they are added, of one shape, and the
@@ -62,7 +98,7 @@ class TrackMixture(keras.layers.Layer):
             pooling.
         training: Whether losses are added and the norm layers learn.
         labels: Labels of the batch for the filter loss, or None.
-        weights: Tensor `(batch,)`, the pictures that the norm layers learn from.
+        weights: Tensor `(batch,)`, the images that the norm layers learn from.
 
     Attributes:
         interpretable_ratio: p, a float.
@@ -142,15 +178,7 @@ class TrackMixture(keras.layers.Layer):
             fraction = (self.filter_loss or {}).get("fraction", 0.5)
             self._filters_with_loss = round(fraction * filters)
             self.mask.build((*positions, self._filters_with_loss))
-        self.magnitude = self.add_weight(
-            name="magnitude",
-            shape=(input_shape[1][-1],),
-            initializer="zeros",
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            aggregation="mean",
-        )
+        self.magnitude = add_state(self, "magnitude", (input_shape[1][-1],))
         logit = math.log(self.initial_ratio / (1.0 - self.initial_ratio))
         self.ratio_logit = self.add_weight(
             name="ratio_logit",
@@ -186,15 +214,17 @@ class TrackMixture(keras.layers.Layer):
             # In inference the maps pass a mask that masks nothing.
             mixed = self.mixed_maps(part_maps, other_maps)
             self.mask(mixed, training=training, labels=labels)
-        if training or scope is not None:
+        if self.trainable and (training or scope is not None):
             # In an evaluation too, whose loss is then that of the training without
             # the filter losses.
-            self.add_loss(-self.reward * ops.log(ratio))
+            add_loss_of_all(self, -self.reward * ops.log(ratio), of_parameters=True)
         if scope is not None:
             scope.findings[self] = {"interpretable_ratio": ratio}
         share = ops.cast(ratio, parts.dtype)
         mixture = share * parts + (1.0 - share) * textures
-        return mixture * ops.cast(self._restored(bool(training)), parts.dtype)
+        return mixture * ops.cast(
+            self._restored(bool(training) and self.trainable), parts.dtype
+        )
 
     def _restored(self, training: bool) -> Any:
         """Factor `(filters,)` of the sum, set once on the first training batch."""

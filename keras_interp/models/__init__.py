@@ -14,8 +14,10 @@ from keras_interp.models.explainer import (
     Encoding,
     Explainer,
 )
-from keras_interp.models.interpretable_model import InterpretableModel
-from keras_interp.models.interpretable_sequential import InterpretableSequential
+from keras_interp.models.interpretable_model import (
+    InterpretableModel,
+    InterpretableSequential,
+)
 from keras_interp.models.local_response_normalization import (
     LocalResponseNormalization,
 )

@@ -24,7 +24,7 @@ def loss_of():
 
 @pytest.fixture
 def small_model():
-    """A plain model with an interpretable layer named `parts`, on 8x8x3 pictures."""
+    """A plain model with an interpretable layer named `parts`, on 8x8x3 images."""
 
     def make(model_class=keras.Sequential, outputs=3, **keywords):
         activation = "softmax" if outputs > 1 else "sigmoid"
@@ -56,8 +56,8 @@ def reloaded(tmp_path):
 
 
 @pytest.fixture
-def pictures(rng):
-    """Eight pictures and labels from 0 to 2."""
+def images(rng):
+    """Eight images and labels from 0 to 2."""
     return rng.random((8, 8, 8, 3), dtype="float32"), np.arange(8) % 3
 
 
@@ -74,7 +74,7 @@ def tracks(rng):
 
 @pytest.fixture
 def mixed_model():
-    """Two convolutions on pictures of 6x6 pixels, mixed by a layer named `tracks`."""
+    """Two convolutions on images of 6x6 pixels, mixed by a layer named `tracks`."""
 
     def make(**keywords):
         inputs = keras.Input((6, 6, 3))

@@ -6,7 +6,7 @@ from keras.src.testing import TestCase
 
 import keras_interp as ki
 from keras_interp._backend import gradient
-from keras_interp.layers.balanced_mask import BalancedMask
+from keras_interp.layers.track_mixture import BalancedMask
 from keras_interp.losses import FILTER_LOSSES
 
 LABELS = np.array([0, 1, 2, 0, 1, 1])
@@ -70,7 +70,7 @@ def test_maps_are_masked_like_those_of_an_interpretable_mask(maps):
 
 @pytest.mark.parametrize(
     ("arguments", "states"),
-    [({}, 9), ({"filter_loss": "exact", "mask": False, "num_categories": 3}, 12)],
+    [({}, 10), ({"filter_loss": "exact", "mask": False, "num_categories": 3}, 13)],
 )
 def test_keras_layer_checks(arguments, states):
     TestCase().run_layer_test(
@@ -104,5 +104,5 @@ def test_the_weight_is_single_precision(maps):
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="`filter_loss` must be one of.*'best'"):
+    with pytest.raises(ValueError, match="`filter_loss` to be one of.*'best'"):
         BalancedMask(filter_loss="best")

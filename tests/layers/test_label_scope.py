@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_interp.layers.label_scope import (
+from keras_interp.layers._labels import (
     category_matrix,
     current_label_scope,
     label_scope,
@@ -47,7 +47,7 @@ def test_booleans():
 
 @pytest.mark.parametrize("shape", [(2, 4), (2, 2, 3), (2, 3, 1)])
 def test_another_width_is_refused(shape):
-    with pytest.raises(ValueError, match="num_categories=3. Received: shape="):
+    with pytest.raises(ValueError, match="num_categories=3.*Received: shape="):
         category_matrix(np.zeros(shape), 3)
 
 

@@ -8,7 +8,7 @@ import keras_interp as ki
 from keras_interp._backend import gradient
 
 Norm = ki.layers.MagnitudeNorm
-# Two pictures of one row and two channels.
+# Two images of one row and two channels.
 MAPS = np.array([[[[1.0, -8.0], [3.0, 4.0]]], [[[0.0, 0.0], [4.0, 2.0]]]], "float32")
 # (1 + 3 + 0 + 4) / 4 and (0 + 4 + 0 + 2) / 4: what is below 0 counts as 0.
 ALPHA = np.array([2.0, 1.5])
@@ -86,18 +86,18 @@ def test_silent_maps_stay_silent():
     np.testing.assert_array_equal(ops.convert_to_numpy(layer.divisors()), 1)
 
 
-def test_weights_pick_the_pictures(maps):
+def test_weights_pick_the_images(maps):
     picked = np.array([1, 0, 0, 1, 1, 0])
     layer = Norm()
     found = layer(maps, training=True, weights=picked)
     expected = maps[picked == 1].mean(axis=(0, 1, 2))
     np.testing.assert_allclose(alpha_of(layer), expected, rtol=1e-6)
-    # All pictures are divided by it.
+    # All images are divided by it.
     np.testing.assert_allclose(found, maps / expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("before", [0, 1])
-def test_a_batch_without_such_a_picture_leaves_the_state(maps, before):
+def test_a_batch_without_such_a_image_leaves_the_state(maps, before):
     layer = Norm()
     layer.build(maps.shape)
     for _ in range(before):

@@ -6,7 +6,7 @@ from keras.src.testing import TestCase
 
 import keras_interp as ki
 from keras_interp._backend import gradient
-from keras_interp.layers.label_scope import label_scope
+from keras_interp.layers._labels import label_scope
 
 Loss = ki.layers.ReconstructionLoss
 WANTED = np.array([[3.0, 4.0], [0.0, 2.0]], "float32")
@@ -124,7 +124,7 @@ def test_a_nan_shows_in_the_loss_and_not_in_the_state(added):
 
 
 @pytest.mark.parametrize("before", [0, 1])
-def test_a_batch_without_pictures(before, added):
+def test_a_batch_without_images(before, added):
     layer = Loss()
     for _ in range(before):
         added(layer, REBUILT, WANTED)
@@ -197,7 +197,7 @@ def test_training_of_a_model_without_any_other_loss(jit_compile):
     np.testing.assert_allclose(
         history["loss"], [0.5 * DISTANCE / SQUARED_NORM], rtol=1e-6
     )
-    # d/db of 0.5 |x + b - x*|^2 / E, a mean over the pictures.
+    # d/db of 0.5 |x + b - x*|^2 / E, a mean over the images.
     expected = -(REBUILT - WANTED).mean(axis=0) / SQUARED_NORM
     bias = model.get_layer("dense").get_weights()[1]
     np.testing.assert_allclose(bias, expected, rtol=1e-5)

@@ -11,11 +11,10 @@ from keras import ops
 from keras_interp._network.graph import is_activation
 from keras_interp._network.graph_copy import copy_from_config
 from keras_interp._network.opened_graph import OpenedCall
-from keras_interp.layers.balanced_mask import BalancedMask
 from keras_interp.layers.interpretable_mask import InterpretableMask
-from keras_interp.layers.magnitude_restore import MagnitudeRestore
+from keras_interp.layers.magnitude_norm import MagnitudeRestore
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
-from keras_interp.layers.track_mixture import TrackMixture
+from keras_interp.layers.track_mixture import BalancedMask, TrackMixture
 from keras_interp.models.explainer._plan import PerformerPlan, has_weights
 
 KERNEL_SIZE = 3

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_interp.layers.label_scope import (
+from keras_interp.layers._labels import (
     current_label_scope,
     label_scope,
     no_label_scope,
