@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_interp._backend.replicas import add_loss_of_all, gathered
-from keras_interp._network.model_classes import flattened_layers
+from keras_interp._network.layer_names import flattened_layers
 from keras_interp.layers._filter_state import (
     FilterLog,
     FilterState,
@@ -480,6 +480,6 @@ def masks_inside(model: Any) -> list[InterpretableMask]:
     """All layers with a part mask inside a model, those of nested models too."""
     return [
         layer
-        for layer in flattened_layers(model)
+        for layer in flattened_layers(model, include_self=False)
         if isinstance(layer, InterpretableMask)
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp._network.model_classes import Functional
+from keras_interp._network.graph import Functional
 from keras_interp.layers._labels import (
     category_labels,
     check_labels,

@@ -7,9 +7,8 @@ from keras import ops
 
 import keras_interp as ki
 from keras_interp._backend import gradient
-from keras_interp.layers.track_mixture import BalancedMask
 from keras_interp.layers._labels import label_scope
-from keras_interp.layers.track_mixture import RATIO_STEP
+from keras_interp.layers.track_mixture import RATIO_STEP, BalancedMask
 
 Mixture = ki.layers.TrackMixture
 FILTER_LOSS = {"fraction": 0.5, "filter_loss": "exact", "filter_loss_weight": 2.0}
