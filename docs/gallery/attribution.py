@@ -36,8 +36,8 @@ METHODS = {
 }
 
 
-def pictures(data: str, count: int) -> np.ndarray:
-    """uint8 pictures of birds: evenly spaced ones of the data set."""
+def birds_of(data: str, count: int) -> np.ndarray:
+    """uint8 images of birds: evenly spaced ones of the data set."""
     if data == "synthetic_birds":
         birds = ki.datasets.load(data, num_images=40, image_size=SIZE, seed=3)
     else:
@@ -55,7 +55,7 @@ def main() -> None:
         "--out", type=Path, default=Path("docs/gallery/attribution.png")
     )
     options = parser.parse_args()
-    images = pictures(options.data, options.count)
+    images = birds_of(options.data, options.count)
     model = ki.models.SqueezeNet((SIZE, SIZE, 3), 1000, weights="imagenet")
     inputs = ki.models.preprocess_input(images, "squeezenet")
     classes = options.classes or model.predict(inputs, verbose=0).argmax(axis=1)
