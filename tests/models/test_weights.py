@@ -178,12 +178,24 @@ def test_file_in_the_weights_folder(tmp_path, monkeypatch):
     ],
 )
 def test_missing_file_is_named(build, file, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_INTERP_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("KERAS_INTERP_DATA", str(tmp_path))
-    with pytest.raises(ValueError, match=f"put {file} into"):
+    with pytest.raises(ValueError, match=f"{file}, in .*Put the file into"):
         build(include_top=False, weights="imagenet")
     monkeypatch.delenv("KERAS_INTERP_DATA")
-    with pytest.raises(ValueError, match=f"KERAS_INTERP_DATA.*{file}"):
+    with pytest.raises(ValueError, match=f"{file}, in .*KERAS_INTERP_DATA"):
         build(include_top=False, weights="imagenet")
+
+
+def test_weights_that_were_prepared_are_found(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_INTERP_DATA", raising=False)
+    monkeypatch.setenv("KERAS_INTERP_HOME", str(tmp_path))
+    with pytest.raises(ValueError, match="Run `keras-interp data prepare squeezenet`"):
+        ki.models.find_weights("squeezenet")
+    file = tmp_path / "weights" / "squeezenet_v1.0_imagenet.npz"
+    file.parent.mkdir()
+    file.touch()
+    assert ki.models.find_weights("squeezenet") == file
 
 
 def test_trunk_alone_is_content_with_the_file_without_head(tmp_path, monkeypatch):
@@ -198,12 +210,13 @@ def test_trunk_alone_is_content_with_the_file_without_head(tmp_path, monkeypatch
 
 
 def test_failing_download_is_one_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_INTERP_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("KERAS_INTERP_DATA", str(tmp_path))
     monkeypatch.setattr(_finding, "KERAS_URL", "http://127.0.0.1:9")
     name = "no_such_file_for_keras_interp.h5"
     monkeypatch.setitem(_finding.WEIGHT_FILES, "vgg16", (name,))
     monkeypatch.setitem(_finding.KERAS_DOWNLOADS, name, "0" * 32)
-    with pytest.raises(ValueError, match=f"put {name} into .* could not download it"):
+    with pytest.raises(ValueError, match=f"{name}, in .* could not download it"):
         _finding.imagenet_weights("vgg16", with_head=True)
 
 

@@ -1,6 +1,6 @@
 """Published weights: find the files, read them, put them into layers."""
 
-from keras_interp.models.weights._finding import find_weights, weights_folder
+from keras_interp.models.weights._finding import find_weights
 from keras_interp.models.weights._loading import (
     LoadedWeights,
     load_backbone_weights,
@@ -12,5 +12,4 @@ __all__ = [
     "find_weights",
     "load_backbone_weights",
     "load_weights",
-    "weights_folder",
 ]

@@ -188,9 +188,10 @@ def _arrays(fields: dict[str, Any]) -> list[np.ndarray]:
 
 
 def _mat5_layers(path: Path) -> list[Any]:
-    from scipy.io import loadmat
+    # A damaged file can end the process in which SciPy reads it.
+    from keras_interp.datasets.readers._matlab import load_matlab
 
-    contents = loadmat(path, variable_names=["layers", "net"])
+    contents = load_matlab(path, ["layers", "net"])
     layers = contents.get("layers")
     if layers is None and "net" in contents:
         layers = contents["net"][0, 0]["layers"]

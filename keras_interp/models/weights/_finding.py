@@ -32,10 +32,17 @@ KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 WITHOUT_HEAD = "_notop.h5"
 
 
-def weights_folder() -> Path | None:
-    """The folder `$KERAS_INTERP_DATA/weights`, or `None` where that is not set."""
+# What `keras-interp data prepare` can fetch.
+PREPARED = {"squeezenet": "squeezenet", "mobilenet_0.25": "mobilenet"}
+
+
+def _folders() -> list[Path]:
+    """Where weights may lie: the user's folder, then what was prepared."""
+    from keras_interp.datasets import prepared_folder
+
     data = os.environ.get("KERAS_INTERP_DATA")
-    return Path(data) / "weights" if data else None
+    own = [Path(data) / "weights"] if data else []
+    return [*own, prepared_folder("weights")]
 
 
 def find_weights(name: str) -> Path:
@@ -57,11 +64,10 @@ def find_weights(name: str) -> Path:
 
     Returns:
         The path of the first of the network's files that is found in
-        `$KERAS_INTERP_DATA/weights`.
+        `$KERAS_INTERP_DATA/weights`, or where `keras-interp data prepare` put it.
 
     Raises:
-        ValueError: if the environment variable is not set or the folder does not hold
-            the file; the message says which file is wanted.
+        ValueError: if no folder holds the file; the message says which file is wanted.
     """
     known = name if isinstance(name, str) and "\0" not in name else ""
     wanted = WEIGHT_FILES.get(known, (known,) if "." in known else ())
@@ -74,20 +80,25 @@ def find_weights(name: str) -> Path:
 
 
 def _first_of(files: Sequence[str], name: str) -> Path:
-    folder = weights_folder()
+    folders = _folders()
+    for folder in folders:
+        for file in files:
+            if (folder / file).is_file():
+                return folder / file
     listed = " or ".join(files)
-    if folder is None:
-        raise ValueError(
-            f"The pretrained weights of {name!r} are wanted: set the environment "
-            "variable KERAS_INTERP_DATA to a folder whose subfolder 'weights' holds "
-            f"{listed}, or give the file's path as `weights=`."
+    if "KERAS_INTERP_DATA" in os.environ:
+        remedy = f"Put the file into {folders[0]}"
+    else:
+        remedy = (
+            "Set the environment variable KERAS_INTERP_DATA to a folder whose "
+            "subfolder 'weights' holds it"
         )
-    for file in files:
-        if (folder / file).is_file():
-            return folder / file
+    if name in PREPARED:
+        remedy = f"Run `keras-interp data prepare {PREPARED[name]}`. Or: {remedy}"
     raise ValueError(
-        f"The pretrained weights of {name!r} are wanted: put {listed} into {folder}, "
-        "or give the file's path as `weights=`."
+        f"Expected the pretrained weights of {name!r}, {listed}, in "
+        f"{' or '.join(map(str, folders))}. Received: no such file there. {remedy}, "
+        "or give its path as `weights=`."
     )
 
 
