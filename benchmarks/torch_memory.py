@@ -4,9 +4,7 @@
     KERAS_BACKEND=torch python benchmarks/torch_memory.py --networks VGG16 --size 112
 
 Saliency of `keras.applications` networks with random weights, on a CPU, in turns: as
-the library computes it; with all pictures at once; with the copies of feature maps and
-kernels that Keras makes for each convolution and pooling.
-Medians over the rounds.
+the library computes it, and with all images at once. Medians over the rounds.
 """
 
 from __future__ import annotations
@@ -28,8 +26,7 @@ from keras_interp import _backend
 
 WAYS: dict[str, dict[str, Callable[..., Any]]] = {
     "as it is": {"most_bytes_at_once": _backend.most_bytes_at_once},
-    "all pictures at once": {"most_bytes_at_once": lambda: None},
-    "copies of Keras": {"faster_functions": list},
+    "all images at once": {"most_bytes_at_once": lambda: None},
 }
 
 

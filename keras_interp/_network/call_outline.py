@@ -12,6 +12,7 @@ import keras
 from keras_interp._network.call_record import CallRecord, LayerCall
 from keras_interp._network.graph import graph_of, nodes_of
 from keras_interp._network.layer_names import inner_layers
+from keras_interp._network.map_layouts import MapLayouts
 
 Shape = tuple[int | None, ...]
 
@@ -55,7 +56,9 @@ def graph_outline(model: Any) -> GraphOutline | None:
     if graph is None:
         return None
     try:
-        calls = [*_calls(graph, (), {})]
+        layouts = MapLayouts()
+        layouts.start(graph.inputs)
+        calls = [*_calls(graph, (), {}, layouts)]
     except _NotInGraphError:
         return None
     outputs = keras.tree.flatten_with_path(graph.output)
@@ -64,12 +67,12 @@ def graph_outline(model: Any) -> GraphOutline | None:
             ("/".join(map(str, path)) or "0", (None, *tensor.shape[1:]))
             for path, tensor in outputs
         ),
-        CallRecord(model.name, calls),
+        CallRecord(model.name, calls, channels_first=layouts.channels_first),
     )
 
 
 def _calls(
-    graph: Any, path: tuple[str, ...], times: dict[int, int]
+    graph: Any, path: tuple[str, ...], times: dict[int, int], layouts: MapLayouts
 ) -> Iterator[LayerCall]:
     """The calls inside a graph in the order in which they end.
 
@@ -77,6 +80,7 @@ def _calls(
         graph: functional model.
         path: names of the models around its layers.
         times: how often each operation has been called, by its identity; counted on.
+        layouts: of the tensors; added to.
     """
     for node in nodes_of(graph):
         if node.is_input:
@@ -86,20 +90,28 @@ def _calls(
         if inner is not None:
             if _shapes(inner.inputs) != _shapes(node.inputs):
                 raise _NotInGraphError
-            yield from _calls(inner, own_path, times)
+            layouts.hand_over(node.inputs, inner.inputs)
+            yield from _calls(inner, own_path, times, layouts)
+            layouts.hand_over(inner.outputs, node.outputs)
         elif isinstance(operation, keras.layers.Layer) and inner_layers(operation):
             raise _NotInGraphError
         index = times.get(id(operation), 0)
         times[id(operation)] = index + 1
         shapes, tensors = _shapes(node.outputs), node.outputs
         one = len(tensors) == 1
+        layout = layouts.follow(operation, _floats(node.inputs), tensors[0])
         yield LayerCall(
             own_path,
             weakref.ref(operation),
             index,
             shapes[0] if one else None,
             tensors[0].dtype if one else "",
+            layout if one else None,
         )
+
+
+def _floats(tensors: Any) -> list[Any]:
+    return [x for x in tensors if keras.backend.is_float_dtype(x.dtype)]
 
 
 def _shapes(tensors: Any) -> list[Shape]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +14,14 @@ from keras import ops
 
 from keras_interp._network.calls import ACTIVATIONS, Interceptor, is_rectifier
 from keras_interp._network.class_scores import FinalActivation
+from keras_interp._network.graph import is_graph
 from keras_interp._network.layer_names import LayerPath, match_path
+from keras_interp._network.map_layouts import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    NO_MAP,
+    MapLayouts,
+)
 
 # TensorFlow computes these from a ReLU6, which is no ReLU of the model.
 MADE_OF_RELU6 = ("hard_sigmoid", "hard_silu", "hard_swish")
@@ -31,6 +38,9 @@ class LayerCall:
         shape: of what it put out, `None` for the number of pictures; `None` for
             several tensors.
         dtype: of what it put out.
+        layout: of the feature maps that it put out, `"channels_last"` or
+            `"channels_first"`; `"no_map"` where its axes mean something else, `None`
+            where that is not known.
     """
 
     path: LayerPath
@@ -38,6 +48,7 @@ class LayerCall:
     index: int
     shape: tuple[int | None, ...] | None
     dtype: str
+    layout: str | None = None
 
     @property
     def name(self) -> str:
@@ -47,8 +58,23 @@ class LayerCall:
     @property
     def has_maps(self) -> bool:
         """Whether feature maps of more than one cell came out of it."""
-        shape = self.shape
-        return shape is not None and len(shape) == 4 and shape[1:3] != (1, 1)
+        shape = self.shape_of_maps
+        is_map = self.layout in (CHANNELS_LAST, CHANNELS_FIRST)
+        return is_map and shape is not None and shape[1:3] != (1, 1)
+
+    @property
+    def may_have_maps(self) -> bool:
+        """Whether it put out four axes that are not known to be something else."""
+        four = self.shape is not None and len(self.shape) == 4
+        return four and self.layout != NO_MAP
+
+    @property
+    def shape_of_maps(self) -> tuple[int | None, ...] | None:
+        """The shape with the channels last."""
+        if self.shape is None or self.layout != CHANNELS_FIRST:
+            return self.shape
+        batch, channels, *cells = self.shape
+        return (batch, *cells, channels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +114,7 @@ class CallRecord:
             even the pictures.
         maps_behind: calls with feature maps that an output depends on, by its position;
             of the outputs that were asked about.
+        channels_first: name of a layer that takes the images as channels-first.
     """
 
     model_name: str
@@ -97,6 +124,7 @@ class CallRecord:
     missed_rectifiers: list[str] = dataclasses.field(default_factory=list)
     bottlenecks: list[int] = dataclasses.field(default_factory=list)
     maps_behind: dict[int, list[LayerCall]] = dataclasses.field(default_factory=dict)
+    channels_first: str | None = None
 
     def bytes_of_largest_output(self) -> int:
         """Bytes in float32 of the largest tensor that a call put out for a picture."""
@@ -168,38 +196,63 @@ class Recorder(Interceptor):
         self._path: list[str] = []
         self._times: dict[int, int] = {}
         self._lifetimes = Lifetimes()
+        self._layouts = MapLayouts()
+        # Whether each layer around was given tokens, and no maps.
+        self._among_tokens = [False]
 
     def on_operation(
         self, operation: Any, call: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
         # The model itself is not recorded: a record must not keep its model alive.
         if operation is self._model and not self._path:
-            inputs = keras.tree.flatten((args, kwargs))
-            pictures = [x for x in inputs if ops.is_tensor(x) and len(x.shape) == 4]
-            self._lifetimes.make(pictures, 0, by_call=False)
+            images = [x for x in tensors_in((args, kwargs)) if len(x.shape) == 4]
+            self._lifetimes.make(images, 0, by_call=False)
+            self._layouts.start(images)
             return call(*args, **kwargs)
         index = self._times.get(id(operation), 0)
         self._times[id(operation)] = index + 1
+        inputs = tensors_in((args, kwargs))
         self._path.append(operation.name)
+        self._among_tokens.append(self._is_given_tokens(operation, inputs))
         self._lifetimes.use((args, kwargs), len(self.record.calls))
         try:
             output = call(*args, **kwargs)
             path = tuple(self._path)
         finally:
             self._path.pop()
+            self._among_tokens.pop()
         self._lifetimes.make(output, len(self.record.calls))
+        self._note(path, operation, index, inputs, output)
+        return output
+
+    def _is_given_tokens(self, operation: Any, inputs: Sequence[Any]) -> bool:
+        """Whether what is called inside an operation is called on no maps."""
+        ranks = {len(tensor.shape) for tensor in inputs}
+        return self._among_tokens[-1] or (
+            3 in ranks and 4 not in ranks and not is_graph(operation)
+        )
+
+    def _note(
+        self,
+        path: LayerPath,
+        operation: Any,
+        index: int,
+        inputs: Sequence[Any],
+        output: Any,
+    ) -> None:
+        """Append a call that has ended to the record."""
         tensors = keras.tree.flatten(output)
         one = tensors[0] if len(tensors) == 1 else None
-        self.record.calls.append(
-            LayerCall(
-                path,
-                weakref.ref(operation),
-                index,
-                None if one is None else (None, *one.shape[1:]),
-                "" if one is None else keras.backend.standardize_dtype(one.dtype),
+        shape, dtype, layout = None, "", None
+        if one is not None:
+            shape = (None, *one.shape[1:])
+            dtype = keras.backend.standardize_dtype(one.dtype)
+            layout = self._layouts.follow(
+                operation, inputs, one, among_tokens=self._among_tokens[-1]
             )
-        )
-        return output
+        reference = weakref.ref(operation)
+        call = LayerCall(path, reference, index, shape, dtype, layout)
+        self.record.calls.append(call)
 
     def on_function(
         self, name: str, call: Callable[..., Any], args: Any, kwargs: Any
@@ -217,6 +270,8 @@ class Recorder(Interceptor):
         else:
             output = call(*args, **kwargs)
         self._lifetimes.make(output, time, by_call=False)
+        for tensor in tensors_in(output):
+            self._layouts.follow(name, tensors_in((args, kwargs)), tensor)
         return output
 
     def finish(self, outputs: Any, seen: FinalActivation) -> list[Any]:
@@ -238,6 +293,7 @@ class Recorder(Interceptor):
             tensors.append(tensor)
         self._lifetimes.use(tensors, len(self.record.calls) + 1)
         self.record.bottlenecks.extend(self._lifetimes.bottlenecks())
+        self.record.channels_first = self._layouts.channels_first
         return tensors
 
 
@@ -294,6 +350,16 @@ class Lifetimes:
             if own and alive[position] == own:
                 found.append(position)
         return found
+
+
+def tensors_in(structure: Any) -> list[Any]:
+    """The tensors of real numbers in a structure, variables left out."""
+    return [
+        leaf
+        for leaf in _tensors_in(structure)
+        if not isinstance(leaf, keras.Variable)
+        and keras.backend.is_float_dtype(keras.backend.standardize_dtype(leaf.dtype))
+    ]
 
 
 def _tensors_in(structure: Any) -> list[Any]:

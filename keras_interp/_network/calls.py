@@ -10,6 +10,7 @@ and everything is put back when the last one leaves.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Iterator
@@ -25,16 +26,20 @@ from keras_interp._network.layer_names import flattened_layers
 
 # Names of activation functions, in whatever module they stand.
 ACTIVATIONS = frozenset(_backend.ACTIVATION_NAMES)
+# Keras's functions have no public place in which all calls of them could be seen: a
+# layer holds the function itself, and `keras.ops` is not asked again. All end in these
+# modules of the active backend, which stand one level deeper from Keras 3.16 on.
+_modules = getattr(keras_backend, "ops", keras_backend)
 # Functions of Keras besides the activations that an interceptor may want to see.
 _OTHER_FUNCTIONS = (
-    (keras_backend.numpy, "tanh"),
-    (keras_backend.numpy, "maximum"),
-    (keras_backend.numpy, "reshape"),
-    (keras_backend.numpy, "squeeze"),
-    (keras_backend.numpy, "expand_dims"),
-    (keras_backend.numpy, "add"),
-    (keras_backend.numpy, "concatenate"),
-    (keras_backend.core, "cast"),
+    (_modules.numpy, "tanh"),
+    (_modules.numpy, "maximum"),
+    (_modules.numpy, "reshape"),
+    (_modules.numpy, "squeeze"),
+    (_modules.numpy, "expand_dims"),
+    (_modules.numpy, "add"),
+    (_modules.numpy, "concatenate"),
+    (_modules.core, "cast"),
 )
 RECTIFIERS = ("relu", "relu6", "leaky_relu")
 
@@ -99,11 +104,38 @@ class _Thread(threading.local):
     inside_function = False
 
 
+@dataclasses.dataclass(frozen=True)
+class _Replaced:
+    """An attribute that was replaced, and how it was: `None` where it was inherited."""
+
+    owner: Any
+    attribute: str
+    original: Any
+    wrapper: Any
+
+    def put_back(self) -> None:
+        """Restore it, unless another tool has put something else there meanwhile."""
+        if vars(self.owner).get(self.attribute) is not self.wrapper:
+            return
+        if self.original is None:
+            delattr(self.owner, self.attribute)
+        else:
+            setattr(self.owner, self.attribute, self.original)
+
+    def was_undone(self) -> bool:
+        """Whether another tool has put back what stood there before it came."""
+        standing = vars(self.owner).get(self.attribute)
+        ours = getattr(standing, "keras_interp_time", _time) == _time
+        return standing is self.original or not ours
+
+
 _thread = _Thread()
 _lock = threading.Lock()
 _open = 0
-# Owner, attribute, and how it was: `None` where it was inherited.
-_replaced: list[tuple[Any, str, Any]] = []
+# Counted up each time that the functions are replaced. What another tool keeps of an
+# earlier time, and calls, lets everything through.
+_time = 0
+_replaced: list[_Replaced] = []
 
 
 @contextlib.contextmanager
@@ -113,14 +145,23 @@ def intercepting(*interceptors: Interceptor) -> Iterator[None]:
     Args:
         *interceptors: the first is next to the call itself, the last one is asked
             first. Those of an enclosing block are nearer to the call.
+
+    Raises:
+        RuntimeError: if another tool put back the functions that were replaced, so that
+            calls went by unseen.
     """
     before = _thread.interceptors, _thread.inside_function
     _replace_functions()
     try:
         _thread.interceptors = before[0] + interceptors
         _thread.inside_function = False
-        with _backend.inner_functions_inline():
+        with _backend.seen_calls(_seen):
             yield
+        if any(replaced.was_undone() for replaced in _replaced):
+            raise RuntimeError(
+                "Another tool changed the functions of Keras while a model was being "
+                "explained, and some of its calls were not seen. Explain it once more."
+            )
     finally:
         _thread.interceptors, _thread.inside_function = before
         _put_functions_back()
@@ -138,15 +179,18 @@ def not_intercepting() -> Iterator[None]:
 
 
 def _replace_functions() -> None:
-    global _open
+    global _open, _time
     with _lock:
         _open += 1
         if _open > 1:
             return
+        _time += 1
         try:
             for owner, attribute, wrapper in _replacements():
-                _replaced.append((owner, attribute, vars(owner).get(attribute)))
+                original = vars(owner).get(attribute)
+                getattr(wrapper, "__func__", wrapper).keras_interp_time = _time
                 setattr(owner, attribute, wrapper)
+                _replaced.append(_Replaced(owner, attribute, original, wrapper))
         except BaseException:
             _open -= 1
             _restore()
@@ -163,40 +207,39 @@ def _put_functions_back() -> None:
 
 def _restore() -> None:
     while _replaced:
-        owner, attribute, original = _replaced.pop()
-        if original is None:
-            delattr(owner, attribute)
-        else:
-            setattr(owner, attribute, original)
+        _replaced.pop().put_back()
 
 
 def _replacements() -> Iterator[tuple[Any, str, Any]]:
     """Owner, attribute and what stands there while calls are intercepted."""
     for kind in (keras.layers.Layer, keras.Operation):
         yield kind, "__call__", _operation_wrapper(kind)
-    # `activation="relu"` and the layer ReLU with their slopes and thresholds.
+    # `activation="relu"` and the layer ReLU with their slopes and thresholds: made of
+    # several functions, and to be seen as one.
     relu = keras_activations.activations.ReLU
     yield relu, "static_call", staticmethod(_function_wrapper("relu", relu.static_call))
-    nn = keras_backend.nn
-    own = [(nn, name) for name in _backend.ACTIVATION_NAMES if hasattr(nn, name)]
-    for owner, attribute in [*own, *_OTHER_FUNCTIONS, *_backend.activation_functions()]:
+    nn = _modules.nn
+    of_keras = [(nn, name) for name in _backend.ACTIVATION_NAMES if hasattr(nn, name)]
+    for owner, attribute in [
+        *of_keras,
+        *_OTHER_FUNCTIONS,
+        *_backend.own_functions(),
+    ]:
         original = getattr(owner, attribute)
         yield owner, attribute, _function_wrapper(attribute, original)
     inner = _backend.compiled_function_class()
     if inner is not None:
         yield inner, "__call__", _inline_wrapper(inner.__call__)
-    for owner, attribute, faster in _backend.faster_functions():
-        yield owner, attribute, _faster_wrapper(getattr(owner, attribute), faster)
 
 
 def _operation_wrapper(kind: Any) -> Callable[..., Any]:
-    original = kind.__call__
+    original, time = kind.__call__, _time
 
     @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         # A layer's own call goes on to that of operations, and is one call.
         again = kind is keras.Operation and isinstance(self, keras.layers.Layer)
-        if again or not _thread.interceptors:
+        if again or not _thread.interceptors or time != _time:
             return original(self, *args, **kwargs)
         call: Callable[..., Any] = functools.partial(original, self)
         for interceptor in _thread.interceptors:
@@ -207,38 +250,39 @@ def _operation_wrapper(kind: Any) -> Callable[..., Any]:
 
 
 def _function_wrapper(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    time = _time
+
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if _thread.inside_function or not _thread.interceptors:
+        if time != _time:
             return original(*args, **kwargs)
-        call = original
-        for interceptor in _thread.interceptors:
-            call = _link(interceptor.on_function, name, call)
-        _thread.inside_function = True
-        try:
-            return call(*args, **kwargs)
-        finally:
-            _thread.inside_function = False
+        return _seen(name, original, args, kwargs)
 
     return wrapper
+
+
+def _seen(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Send the call of a function through the interceptors of this thread."""
+    if _thread.inside_function or not _thread.interceptors:
+        return function(*args, **kwargs)
+    call = function
+    for interceptor in _thread.interceptors:
+        call = _link(interceptor.on_function, name, call)
+    _thread.inside_function = True
+    try:
+        return call(*args, **kwargs)
+    finally:
+        _thread.inside_function = False
 
 
 def _inline_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    time = _time
+
     @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _thread.interceptors:
+        if _thread.interceptors and time == _time:
             return self.python_function(*args, **kwargs)
         return original(self, *args, **kwargs)
-
-    return wrapper
-
-
-def _faster_wrapper(
-    original: Callable[..., Any], faster: Callable[..., Any]
-) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return (faster if _thread.interceptors else original)(*args, **kwargs)
 
     return wrapper
 

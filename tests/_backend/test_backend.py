@@ -129,7 +129,7 @@ def test_a_rule_of_the_signal_alone():
 
 @pytest.mark.backends
 def test_memory_of_torch():
-    """What torch is spared: tensors of a rule, kernels out of order, copies of maps."""
+    """What torch is spared: tensors of a rule, and more bytes at once than pay."""
     if find_spec("torch") is None:
         pytest.skip("torch is not installed")
     environment = {
@@ -146,4 +146,4 @@ def test_memory_of_torch():
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == ["size", "kernels", "rule", "layers", "copies"]
+    assert done.stdout.split() == ["size", "rule"]

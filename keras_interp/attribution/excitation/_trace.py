@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_interp._network.call_record import LayerCall
+from keras_interp._network.call_record import LayerCall, tensors_in
 from keras_interp._network.calls import Interceptor
 from keras_interp._network.graph import is_graph
 from keras_interp._network.layer_names import inner_layers
@@ -236,17 +236,6 @@ class ExcitationTrace(Interceptor):
         if len(converted) > 1 and any(converted):
             return Signal(None, refusal=_refusal(frame))
         return converted[0] if converted else None
-
-
-def tensors_in(structure: Any) -> list[Any]:
-    """The tensors of real numbers in a structure, variables left out."""
-    return [
-        leaf
-        for leaf in keras.tree.flatten(structure)
-        if ops.is_tensor(leaf)
-        and not isinstance(leaf, keras.Variable)
-        and keras.backend.is_float_dtype(keras.backend.standardize_dtype(leaf.dtype))
-    ]
 
 
 def _converted(layer: Any, value: Any) -> Any:
