@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 # Imported at once: `load_model` must know the classes of a saved file.
 from keras_interp import layers as layers
 from keras_interp import models as models
+from keras_interp._network.layer_outputs import feature_maps as feature_maps
 from keras_interp.receptive_fields import ReceptiveField as ReceptiveField
 from keras_interp.receptive_fields import receptive_field as receptive_field
 
@@ -51,6 +52,7 @@ _NAMES = {
 __all__ = [
     "ReceptiveField",
     "__version__",
+    "feature_maps",
     "receptive_field",
     *_SUBPACKAGES,
     *_NAMES,

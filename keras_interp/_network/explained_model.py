@@ -38,63 +38,54 @@ from keras_interp._network.model_state import kept_of, lock
 Body = Callable[..., Any]
 
 
-class ExplainedModel:
-    """A model, pictures and what is asked about them, checked and ready to compute.
+class ObservedModel:
+    """A model and images, checked and ready to compute with what its layers do.
 
     Example:
 
     ```python
-    explained = ExplainedModel(model, images, class_index=3)
+    observed = ObservedModel(model, images)
+    call = observed.find_call("conv5")
 
-    def body(forward, pictures, targets):
-        slopes, _ = forward.gradient(lambda at: forward.scores(at, targets), pictures)
-        return slopes
+    def body(forward, images):
+        captured = CapturedCall(call.operation(), call.index)
+        forward.outputs(images, captured)
+        return captured.output
 
-    (slopes,) = explained.compute("gradient", body, batch_size=32)
+    (maps,) = observed.compute(("maps", call.path), body, batch_size=32)
     ```
 
     Args:
         model: any built Keras model.
         images: `(batch, height, width, channels)`, or the model's several inputs.
-        class_index: class to explain, one for all or one per picture; `None` for the
-            class of highest score in each picture. With `layer_name`: the filter.
-        layer_name: layer whose filter is explained in place of a class.
-        call_index: which call of that layer.
-        output_index: which of several outputs: position or name.
-        input_index: which of several inputs are the pictures: position or key.
+        input_index: which of several inputs are the images: position or key.
 
     Raises:
         ValueError: for anything that cannot be computed, before it is.
 
     Attributes:
         inputs: `ImageInputs`.
-        targets: int32 `(batch,)`, -1 for the class of highest score.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        images: Any,
-        class_index: Any = None,
-        *,
-        layer_name: str | None = None,
-        call_index: int | None = None,
-        output_index: int | str | None = None,
-        input_index: int | str | None = None,
-    ):
+    # What is explained of the outputs; only `ExplainedModel` asks for one.
+    unit: LayerCall | None = None
+    _output = 0
+
+    def __init__(self, model: Any, images: Any, input_index: int | str | None = None):
         check_model(model)
         self.model = model
         self.inputs: ImageInputs = image_inputs(model, images, input_index)
         self._kept = kept_of(model)
         self._outline = graph_outline(model)
-        outline = self._outline or self
-        operations = [call.operation() for call in outline.record.calls]
-        check_channels_last(model, operations)
-        self.unit: LayerCall | None = None
-        if layer_name is not None:
-            self.unit = self.find_call(layer_name, call_index)
-        self._output = self._find_output(output_index)
-        self.targets = class_targets(class_index, len(self.inputs), *self._choices())
+        record = self.record if self._outline is None else self._outline.record
+        if record.channels_first is not None:
+            raise ValueError(
+                "Expected a model of channels-last images (batch, height, width, "
+                f"channels). Received: model={model.name!r}, whose layer "
+                f"{record.channels_first!r} takes them as channels-first. Wrap it: "
+                "inputs = keras.Input((height, width, channels)); keras.Model(inputs, "
+                "model(keras.layers.Permute((3, 1, 2))(inputs)))."
+            )
 
     @property
     def record(self) -> CallRecord:
@@ -116,18 +107,6 @@ class ExplainedModel:
             with contextlib.suppress(ValueError):
                 return self._outline.record.find_call(layer_name, call_index)
         return self.record.find_call(layer_name, call_index)
-
-    @property
-    def output(self) -> ModelOutput:
-        """The output that is explained."""
-        return self.record.outputs[self._output]
-
-    @property
-    def explained(self) -> str:
-        """What is explained, in words, for the legend of a figure."""
-        if self.unit is not None:
-            return f"largest activation of a filter of layer {self.unit.name!r}"
-        return self.output.explained
 
     def compute(
         self,
@@ -159,7 +138,7 @@ class ExplainedModel:
             # No call has many fewer than the others.
             count = max(1, len(self.inputs))
             batch_size = -(-count // -(-count // most))
-        rows = [*self.inputs.arrays, self.targets, *per_picture]
+        rows = [*self.inputs.arrays, *self._asked(), *per_picture]
         shared = [np.asarray(array) for array in shared]
         function = self._compiled(key, body, rows, shared)
         # Carried to the device once, not with every batch.
@@ -254,6 +233,81 @@ class ExplainedModel:
         recorder.record.missed_rectifiers.extend(missed)
         return recorder.record
 
+    def _asked(self) -> list[np.ndarray]:
+        """What the body is given after the images."""
+        return []
+
+
+class ExplainedModel(ObservedModel):
+    """A model, pictures and what is asked about them, checked and ready to compute.
+
+    Example:
+
+    ```python
+    explained = ExplainedModel(model, images, class_index=3)
+
+    def body(forward, pictures, targets):
+        slopes, _ = forward.gradient(lambda at: forward.scores(at, targets), pictures)
+        return slopes
+
+    (slopes,) = explained.compute("gradient", body, batch_size=32)
+    ```
+
+    Args:
+        model: any built Keras model.
+        images: `(batch, height, width, channels)`, or the model's several inputs.
+        class_index: class to explain, one for all or one per picture; `None` for the
+            class of highest score in each picture. With `layer_name`: the filter.
+        layer_name: layer whose filter is explained in place of a class.
+        call_index: which call of that layer.
+        output_index: which of several outputs: position or name.
+        input_index: which of several inputs are the pictures: position or key.
+
+    Raises:
+        ValueError: for anything that cannot be computed, before it is.
+
+    Attributes:
+        inputs: `ImageInputs`.
+        targets: int32 `(batch,)`, -1 for the class of highest score.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        images: Any,
+        class_index: Any = None,
+        *,
+        layer_name: str | None = None,
+        call_index: int | None = None,
+        output_index: int | str | None = None,
+        input_index: int | str | None = None,
+    ):
+        check_model(model)
+        self.model = model
+        self.inputs: ImageInputs = image_inputs(model, images, input_index)
+        self._kept = kept_of(model)
+        self._outline = graph_outline(model)
+        outline = self._outline or self
+        operations = [call.operation() for call in outline.record.calls]
+        check_channels_last(model, operations)
+        self.unit: LayerCall | None = None
+        if layer_name is not None:
+            self.unit = self.find_call(layer_name, call_index)
+        self._output = self._find_output(output_index)
+        self.targets = class_targets(class_index, len(self.inputs), *self._choices())
+
+    @property
+    def output(self) -> ModelOutput:
+        """The output that is explained."""
+        return self.record.outputs[self._output]
+
+    @property
+    def explained(self) -> str:
+        """What is explained, in words, for the legend of a figure."""
+        if self.unit is not None:
+            return f"largest activation of a filter of layer {self.unit.name!r}"
+        return self.output.explained
+
     def _find_output(self, output_index: int | str | None) -> int:
         shapes = self._shapes_of_outputs()
         names = [name for name, _ in shapes]
@@ -282,7 +336,7 @@ class ExplainedModel:
         if self.unit is None:
             shape = self._shapes_of_outputs()[self._output][1]
             return number_of_classes(shape), "class"
-        shape = self.unit.shape
+        shape = self.unit.shape_of_maps
         if shape is None or len(shape) not in (2, 4):
             raise ValueError(
                 "Expected a layer of feature maps (batch, height, width, channels) or "
@@ -291,6 +345,9 @@ class ExplainedModel:
                 "layer."
             )
         return int(shape[-1] or 0), "filter"
+
+    def _asked(self) -> list[np.ndarray]:
+        return [self.targets]
 
 
 def explained_output(model: Any, images: Any, **options: Any) -> str:

@@ -19,6 +19,7 @@ from keras_interp._network.class_scores import (
     number_of_classes,
 )
 from keras_interp._network.layer_names import flattened_layers
+from keras_interp._network.map_layouts import as_channels_last
 
 # What is sent down from a score in place of 1, and taken back at the end.
 HALF_PRECISION_SIGNAL = 1024.0
@@ -117,7 +118,8 @@ class Forward:
             return class_scores(logits, targets, all_given=all_given)
         captured = CapturedCall(self._unit.operation(), self._unit.index)
         self.outputs(pictures, *interceptors, captured)
-        return filter_scores(captured.output, targets, all_given=all_given)
+        maps = as_channels_last(captured.output, self._unit.layout)
+        return filter_scores(maps, targets, all_given=all_given)
 
     def gradient(
         self, scores_of: Callable[[Any], tuple[Any, Any]], at: Any
@@ -154,7 +156,7 @@ def activation_and_gradient(
         *interceptors: that see the calls of the model.
 
     Returns:
-        Two tensors of the shape and dtype of the layer's output.
+        Two tensors of the shape and dtype of the layer's output, the channels last.
     """
     sizes = (ops.shape(pictures)[0], *(call.shape or ())[1:])
     zeros = ops.zeros(sizes, call.dtype)
@@ -165,7 +167,10 @@ def activation_and_gradient(
         return scores, captured.output
 
     slope, activation = forward.gradient(scores_of, zeros)
-    return activation, slope
+    return (
+        as_channels_last(activation, call.layout),
+        as_channels_last(slope, call.layout),
+    )
 
 
 def alive(model: weakref.ref[Any]) -> Any:

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_interp import _backend
 from keras_interp._network.call_record import LayerCall
-from keras_interp._network.calls import Interceptor, called_in_inference
+from keras_interp._network.calls import CapturedCall, Interceptor, called_in_inference
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.model_state import lock
 
@@ -37,18 +37,21 @@ def last_maps_behind(explained: ExplainedModel) -> LayerCall:
     record = explained.record
     last = record.last_maps()
     bottlenecks = [record.calls[position] for position in record.bottlenecks]
-    if len(record.outputs) == 1 and last in bottlenecks:
+    several = len(explained.inputs.arrays) > 1
+    if len(record.outputs) == 1 and last in bottlenecks and not several:
         return last
     position = record.outputs.index(explained.output)
     with lock:
         if position not in record.maps_behind:
             record.maps_behind[position] = _maps_behind(explained, position)
     behind = record.maps_behind[position]
+    if several:
+        behind = [call for call in behind[::-1] if _is_of_images(explained, call)][:1]
     if not behind:
         raise ValueError(
             f"Output {explained.output.name!r} depends on no layer with feature maps "
-            "(batch, height, width, channels) of more than one cell. Choose another "
-            "output, or a method that explains the input."
+            "(batch, height, width, channels) of the images and of more than one cell. "
+            "Choose another output or input, or a method that explains the input."
         )
     return behind[-1]
 
@@ -70,6 +73,24 @@ def _maps_behind(explained: ExplainedModel, position: int) -> list[LayerCall]:
     ]
     used = _backend.used_inputs(function, specs, lambda: model.variables)
     return [call for call, is_used in zip(calls, used, strict=False) if is_used]
+
+
+def _is_of_images(explained: ExplainedModel, call: LayerCall) -> bool:
+    """Whether what a call puts out depends on the images that are explained."""
+    model, inputs = explained.model, explained.inputs
+
+    def function(*tensors: Any) -> list[Any]:
+        captured = CapturedCall(call.operation(), call.index)
+        structure = keras.tree.pack_sequence_as(inputs.structure, list(tensors))
+        called_in_inference(model, structure, captured)
+        return [captured.output]
+
+    specs = [
+        _backend.ArraySpec((None, *array.shape[1:]), array.dtype.name)
+        for array in inputs.arrays
+    ]
+    used = _backend.used_inputs(function, specs, lambda: model.variables)
+    return used[inputs.position]
 
 
 class _AddedToCalls(Interceptor):

@@ -78,7 +78,7 @@ def grad_cam(
         call = last_maps_behind(explained)
     else:
         call = explained.find_call(layer_name, call_index)
-    if call.shape is None or len(call.shape) != 4:
+    if not call.may_have_maps:
         raise ValueError(
             "Expected a layer of feature maps (batch, height, width, channels). "
             f"Received: layer_name={call.name!r}, which puts out "

@@ -16,6 +16,7 @@ from keras_interp._network.class_scores import (
     number_of_classes,
 )
 from keras_interp._network.explained_model import ExplainedModel, Forward
+from keras_interp._network.map_layouts import as_channels_last
 from keras_interp._network.output_dependence import last_maps_behind
 from keras_interp.attribution._grad_cam import enlarged
 from keras_interp.attribution._shared_arguments import with_shared_arguments
@@ -216,7 +217,7 @@ def _target(
     if layer_name is None:
         return default_maps(explained)
     call = explained.record.find_call(layer_name, call_index)
-    if call.shape is None or len(call.shape) != 4:
+    if not call.may_have_maps:
         raise ValueError(
             "Expected a layer of feature maps (batch, height, width, channels). "
             f"Received: layer_name={call.name!r}, which puts out "
@@ -271,14 +272,16 @@ def _probability(
             _, chosen = forward.scores(images, targets, trace)
             end = trace.end(contrastive)
             if unit is not None:
-                scores, _ = filter_scores(end, chosen)
+                units = as_channels_last(end, unit.layout)
+                scores, _ = filter_scores(units, chosen)
             else:
                 scores, _ = class_scores(ops.reshape(end, (-1, classes)), chosen)
             return ops.sum(scores), trace.activation
 
         sizes = (ops.shape(images)[0], *(target.shape or ())[1:])
         _, activation, winning = value_and_gradient(score, ops.zeros(sizes, "float32"))
-        return winning, activation
+        layout = target.layout
+        return as_channels_last(winning, layout), as_channels_last(activation, layout)
 
     return probability
 

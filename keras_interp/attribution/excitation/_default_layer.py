@@ -39,7 +39,7 @@ def default_maps(explained: ExplainedModel) -> LayerCall:
         if _is_activation(calls[position]) and _is_fine(calls[position], size)
     ]
     areas = {
-        position: math.prod(cells or 0 for cells in (call.shape or ())[1:3])
+        position: math.prod(cells or 0 for cells in (call.shape_of_maps or ())[1:3])
         for position, call in enumerate(calls)
         if isinstance(call.operation(), _CONVOLUTIONS) and _is_known(call)
     }
@@ -62,11 +62,11 @@ def _is_activation(call: LayerCall) -> bool:
 
 
 def _is_known(call: LayerCall) -> bool:
-    return call.has_maps and None not in (call.shape or ())[1:3]
+    return call.has_maps and None not in (call.shape_of_maps or ())[1:3]
 
 
 def _is_fine(call: LayerCall, size: tuple[int, int]) -> bool:
-    cells = (call.shape or ())[1:3]
+    cells = (call.shape_of_maps or ())[1:3]
     return _is_known(call) and all(
         (cell or 0) * COARSEST_STRIDE >= length
         for cell, length in zip(cells, size, strict=True)
