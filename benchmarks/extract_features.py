@@ -42,8 +42,9 @@ def extract_drawn(images: int, out: str) -> dict[str, float]:
 
 def extract_birds(out: str) -> dict[str, float]:
     """Maps of SqueezeNet on the real birds, read from their files as they are used."""
-    from keras_interp import datasets
     from keras_interp.reproduce.frozen_trunk import FrozenTrunk
+
+    from keras_interp import datasets
 
     trunk = FrozenTrunk.load("squeezenet")
     birds = datasets.open_cub(Path(os.environ["KERAS_INTERP_DATA"]) / "cub")

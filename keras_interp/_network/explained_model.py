@@ -28,7 +28,6 @@ from keras_interp._network.class_scores import (
 from keras_interp._network.forward_pass import Forward, alive
 from keras_interp._network.images import (
     ImageInputs,
-    check_channels_last,
     image_inputs,
 )
 from keras_interp._network.model_state import kept_of, lock
@@ -80,11 +79,11 @@ class ObservedModel:
         record = self.record if self._outline is None else self._outline.record
         if record.channels_first is not None:
             raise ValueError(
-                "Expected a model of channels-last images (batch, height, width, "
-                f"channels). Received: model={model.name!r}, whose layer "
-                f"{record.channels_first!r} takes them as channels-first. Wrap it: "
-                "inputs = keras.Input((height, width, channels)); keras.Model(inputs, "
-                "model(keras.layers.Permute((3, 1, 2))(inputs)))."
+                "Expected a model of images with the channels last, (batch, height, "
+                f"width, channels). Received: model={model.name!r}, whose layer "
+                f"{record.channels_first!r} reads them with the channels first. Wrap "
+                "it: inputs = keras.Input((height, width, channels)); keras.Model("
+                "inputs, model(keras.layers.Permute((3, 1, 2))(inputs)))."
             )
 
     @property
@@ -282,15 +281,7 @@ class ExplainedModel(ObservedModel):
         output_index: int | str | None = None,
         input_index: int | str | None = None,
     ):
-        check_model(model)
-        self.model = model
-        self.inputs: ImageInputs = image_inputs(model, images, input_index)
-        self._kept = kept_of(model)
-        self._outline = graph_outline(model)
-        outline = self._outline or self
-        operations = [call.operation() for call in outline.record.calls]
-        check_channels_last(model, operations)
-        self.unit: LayerCall | None = None
+        super().__init__(model, images, input_index)
         if layer_name is not None:
             self.unit = self.find_call(layer_name, call_index)
         self._output = self._find_output(output_index)

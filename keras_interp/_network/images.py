@@ -114,36 +114,6 @@ def image_inputs(
     return ImageInputs(arrays, structure, position)
 
 
-def check_channels_last(model: Any, operations: Sequence[Any]) -> None:
-    """Refuse a model that reads its images with the channels first.
-
-    Args:
-        model: that the images are for.
-        operations: its layers and operations in the order of their calls.
-
-    Raises:
-        ValueError: if the first of them that tells the axes apart reads channels first.
-    """
-    several = len(getattr(model, "inputs", None) or []) > 1
-    for operation in operations:
-        # What follows a layer that moves the axes says nothing about the images; of
-        # several inputs it may have moved those of another.
-        if type(operation).__name__ in ("Permute", "Transpose", "Reshape", "Flatten"):
-            if not several:
-                return
-        layout = getattr(operation, "data_format", None)
-        if layout == "channels_last":
-            return
-        if layout == "channels_first":
-            raise ValueError(
-                "Expected a model of images with the channels last, (batch, height, "
-                f"width, channels). Received: model={model.name!r}, whose layer "
-                f"{operation.name!r} reads them with the channels first. Explain it "
-                "behind keras.layers.Permute((3, 1, 2)), or build it again with "
-                "data_format='channels_last' and the same weights."
-            )
-
-
 def _are_inputs(images: Any, wanted: int) -> bool:
     """Whether a structure holds the inputs of a model, and not images one by one."""
     if isinstance(images, Mapping):

@@ -30,9 +30,13 @@ lock = threading.RLock()
 DEEPEST = 8
 # Set while a model is trained or run; none of it is part of what the model computes.
 _OF_TRAINING = {
+    "_eval_epoch_iterator",
+    "_jax_state",
     "history",
     "optimizer",
     "predict_function",
+    "stop_evaluating",
+    "stop_predicting",
     "stop_training",
     "test_function",
     "train_function",
