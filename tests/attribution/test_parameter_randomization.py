@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp.attribution import parameter_randomization_report, saliency
-from keras_interp.attribution.sanity._map_similarity import (
+from keras_interp.attribution.sanity._comparison import (
     rank_correlation,
     structural_similarity,
 )

@@ -18,14 +18,14 @@ from keras_interp.attribution._image_copies import (
 from keras_interp.attribution._integrated_gradients import integrated_gradients
 from keras_interp.attribution._occlusion import occlusion
 from keras_interp.attribution._shared_arguments import Progress, with_shared_arguments
-from keras_interp.attribution.sanity._map_similarity import rank_correlation
-from keras_interp.attribution.sanity._methods import (
+from keras_interp.attribution.sanity._comparison import (
     Method,
     Methods,
     absolute_map,
     applicable,
     chosen_methods,
     markdown_table,
+    rank_correlation,
 )
 
 DEFAULT = (

@@ -15,17 +15,15 @@ from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.layer_names import flattened_layers
 from keras_interp.attribution._image_copies import fix_targets
 from keras_interp.attribution._shared_arguments import Progress, with_shared_arguments
-from keras_interp.attribution.sanity._map_similarity import (
-    rank_correlation,
-    structural_similarity,
-)
-from keras_interp.attribution.sanity._methods import (
+from keras_interp.attribution.sanity._comparison import (
     Method,
     Methods,
     absolute_map,
     applicable,
     chosen_methods,
     markdown_table,
+    rank_correlation,
+    structural_similarity,
 )
 
 DEFAULT = (
