@@ -15,6 +15,7 @@ from keras_interp.datasets.features.sharded_features import (
 )
 from keras_interp.datasets.mirror_images import add_mirror_images
 from keras_interp.datasets.parts_dataset import PartsDataset
+from keras_interp.datasets.parts_stream import PartsStream
 from keras_interp.datasets.preparation._prepare import prepare
 from keras_interp.datasets.preparation.entries import (
     DatasetEntry,
@@ -56,6 +57,7 @@ __all__ = [
     "DrawnPictures",
     "PartLook",
     "PartsDataset",
+    "PartsStream",
     "PublishedFile",
     "ShardedFeatures",
     "add_mirror_images",

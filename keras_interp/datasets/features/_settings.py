@@ -95,9 +95,8 @@ def model_fingerprint(model: keras.Model) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(_architecture(model).encode())
     for weight in model.weights:
-        # NumPy warns where it is given the variable itself.
-        value = keras.ops.convert_to_tensor(weight)
-        array = np.ascontiguousarray(keras.ops.convert_to_numpy(value))
+        # NumPy warns of TensorFlow's tensors in `convert_to_numpy`.
+        array = np.ascontiguousarray(weight.numpy())
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

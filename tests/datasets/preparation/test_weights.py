@@ -18,6 +18,7 @@ from keras_interp.datasets.preparation._weights import (
     decode_squeezenet,
     prepare_weights,
 )
+from keras_interp.models import SqueezeNet, find_weights
 
 
 def packed(arrays: dict[str, np.ndarray]) -> bytes:
@@ -135,6 +136,17 @@ def test_the_command_downloads_and_unpacks(serve, server, network):
     assert len(server.asked) == 1
     listed = CliRunner().invoke(app, ["data", "list"]).output
     assert f"found in {path.parent}" in listed.replace("\n", "")
+
+
+def test_the_models_find_what_was_prepared(serve, network):
+    with pytest.raises(ValueError, match="`keras-interp data prepare squeezenet`"):
+        serve("squeezenet", b"") and find_weights("squeezenet")
+    path = serve("squeezenet", packed(network))
+    prepare("squeezenet")
+    assert find_weights("squeezenet") == path
+    model = SqueezeNet(weights="imagenet")
+    kernel = model.get_layer("conv1").kernel.numpy()
+    np.testing.assert_array_equal(kernel, network["conv1/w"])
 
 
 def test_a_file_of_keras_is_used_as_it_is(serve, tmp_path):
