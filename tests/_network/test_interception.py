@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import threading
 
 import keras
@@ -35,16 +37,20 @@ class Log(Interceptor):
         return call(*args, **kwargs)
 
 
+# One level deeper from Keras 3.16 on.
+MODULES = getattr(keras_backend, "ops", keras_backend)
+
+
 def functions_now():
     relu = vars(keras.src.activations.activations.ReLU)["static_call"]
     kinds = keras.layers.Layer, keras.Operation
     return [
         *(vars(kind)["__call__"] for kind in kinds),
         relu,
-        keras_backend.nn.relu,
-        keras_backend.nn.softmax,
-        keras_backend.numpy.maximum,
-        keras_backend.core.cast,
+        MODULES.nn.relu,
+        MODULES.nn.softmax,
+        MODULES.numpy.maximum,
+        MODULES.core.cast,
     ]
 
 
@@ -186,3 +192,55 @@ def test_no_layer_is_touched():
         assert dict(vars(layer)) == attributes
         layer(np.ones((1, 2), "float32"))
     assert set(vars(layer)) == set(attributes)
+
+
+@contextlib.contextmanager
+def another_tool():
+    """Replaces the call of layers, as a profiler does; counts the calls."""
+    original = keras.layers.Layer.__call__
+    counts = []
+
+    @functools.wraps(original)
+    def profiled(self, *args, **kwargs):
+        counts.append(self.name)
+        return original(self, *args, **kwargs)
+
+    keras.layers.Layer.__call__ = profiled
+    try:
+        yield profiled, counts
+    finally:
+        keras.layers.Layer.__call__ = original
+
+
+def test_what_another_tool_puts_there_meanwhile_survives():
+    model, before = nested(), functions_now()
+    opened = intercepting(Interceptor())
+    opened.__enter__()
+    with another_tool() as (profiled, counts):
+        opened.__exit__(None, None, None)
+        assert keras.layers.Layer.__call__ is profiled
+        log = Log()
+        with intercepting(log):
+            model(sample_images(1))
+        assert keras.layers.Layer.__call__ is profiled
+        # Each call is seen once, whatever is left below the other tool's function.
+        assert log.operations.count("first") == counts.count("first") == 1
+        log = Log()
+    # What the tool puts back is a function of ours that lets everything through.
+    model(sample_images(1))
+    with intercepting(log):
+        model(sample_images(1))
+    assert log.operations.count("first") == 1
+    keras.layers.Layer.__call__ = before[0]
+    assert functions_now() == before
+
+
+def test_calls_that_went_by_unseen_are_told():
+    with another_tool() as tool:
+        model = nested()
+        original = keras.layers.Layer.__call__.__wrapped__
+        with pytest.raises(RuntimeError, match="Another tool"):
+            with intercepting(Interceptor()):
+                keras.layers.Layer.__call__ = tool[0]
+                model(sample_images(1))
+    assert keras.layers.Layer.__call__ is original

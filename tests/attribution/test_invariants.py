@@ -17,6 +17,7 @@ from keras import layers
 
 from keras_interp import attribution
 from keras_interp._network import model_state
+from keras_interp._network.calls import _modules
 
 from .tiny_models import (
     CLASSES,
@@ -259,8 +260,8 @@ def state(model):
         "attributes": [sorted(vars(layer)) for layer in model._flatten_layers()],
         "calls": [keras.layers.Layer.__call__, keras.Operation.__call__],
         "functions": [
-            keras.src.backend.nn.relu,
-            keras.src.backend.nn.softmax,
+            _modules.nn.relu,
+            _modules.nn.softmax,
             vars(keras.src.activations.activations.ReLU)["static_call"],
         ],
         "policy": keras.config.dtype_policy().name,
