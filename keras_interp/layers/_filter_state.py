@@ -196,6 +196,8 @@ class FilterState(keras.layers.Layer):
         """
         if categories is None:
             return self._targets_by_response(peaks, training)
+        # In double precision labels come as float64, which the state is not.
+        categories = ops.cast(categories, "float32")
         # The paper sums up the activation, the released code takes its maximum.
         strength = peaks if self.literal else ops.sum(feature_maps, axis=(1, 2))
         by_label = self._targets_by_label(strength, categories, training)

@@ -333,3 +333,25 @@ def test_whole_numbers_as_pictures(seeded, rng):
         model.predict_on_batch(pictures).argmax(axis=1),
     )
     assert_finite_answers(explainer, pictures)
+
+
+def test_double_precision_says_the_same(performer, scenes):
+    single = Explainer(performer(), "relu2")
+    weights = single.get_weights()
+    single.compile()
+    wanted = single.train_on_batch(scenes, return_dict=True)
+    policy = keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    try:
+        double = Explainer(performer(), "relu2")
+        double.set_weights(weights)
+        double.compile()
+        found = double.train_on_batch(scenes.astype("float64"), return_dict=True)
+        assert_finite_answers(double, scenes)
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy(policy)
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, err_msg=name)
