@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_interp import _backend
-from keras_interp._network.call_outline import graph_outline
+from keras_interp._network.call_outline import GraphOutline, graph_outline
 from keras_interp._network.call_record import (
     CallRecord,
     LayerCall,
@@ -75,7 +75,10 @@ class ObservedModel:
         self.model = model
         self.inputs: ImageInputs = image_inputs(model, images, input_index)
         self._kept = kept_of(model)
-        self._outline = graph_outline(model)
+        with lock:
+            if "outline" not in self._kept.records:
+                self._kept.records["outline"] = graph_outline(model)
+        self._outline: GraphOutline | None = self._kept.records["outline"]
         record = self.record if self._outline is None else self._outline.record
         if record.channels_first is not None:
             raise ValueError(

@@ -8,6 +8,7 @@ each call and do not count.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -28,6 +29,12 @@ from keras_interp._network.layer_names import flattened_layers
 lock = threading.RLock()
 # So deep the objects that a layer holds are looked into; the rest is told by identity.
 DEEPEST = 8
+# Numbers and texts, which equal one another and nothing else.
+_WITHOUT_PARTS = {bool, bytes, complex, float, int, str, type(None)}
+# What is never a tensor, and not asked whether it is one.
+_CONTAINERS = {dict, list, tuple, types.FunctionType, types.MethodType}
+# Arguments of Keras's layers that matter when weights are made and trained.
+_OF_BUILDING = ("_initializer", "_regularizer", "_constraint")
 # Set while a model is trained or run; none of it is part of what the model computes.
 _OF_TRAINING = {
     "_eval_epoch_iterator",
@@ -49,13 +56,21 @@ class Kept:
 
     Args:
         state: of the model when it was traced.
-        records: `CallRecord` by the inputs' shapes.
+        told_by_identity: weak references to what the state names by its address, which
+            says nothing any more once the object is gone.
+        records: `CallRecord` by the inputs' shapes, and the outline of the graph.
         compiled: functions by method, settings and shapes.
     """
 
     state: tuple[Any, ...]
+    told_by_identity: list[weakref.ref[Any]]
     records: dict[Any, Any] = dataclasses.field(default_factory=dict)
     compiled: dict[Any, Callable[..., Any]] = dataclasses.field(default_factory=dict)
+
+    def is_of(self, state: tuple[Any, ...]) -> bool:
+        """Whether the model that it was made of is the same as ever."""
+        alive = all(reference() is not None for reference in self.told_by_identity)
+        return alive and self.state == state
 
 
 # Nothing that is kept may hold its model, or neither would ever be freed.
@@ -71,43 +86,44 @@ def kept_of(model: Any) -> Kept:
     Returns:
         `Kept`, to be filled.
     """
-    state = model_state(model)
     with lock:
         kept = _kept.get(model)
-        if kept is None or kept.state != state:
-            kept = _kept[model] = Kept(state)
+        if kept is None or not kept.is_of(model_state(model)):
+            references: list[weakref.ref[Any]] = []
+            state = model_state(model, references)
+            kept = _kept[model] = Kept(state, references)
         return kept
 
 
-def model_state(model: Any) -> tuple[Any, ...]:
+def model_state(
+    model: Any, references: list[weakref.ref[Any]] | None = None
+) -> tuple[Any, ...]:
     """What decides what a model computes, but for the values of its variables.
 
     Args:
         model: any Keras model.
+        references: is given a weak reference to each object that is told by identity.
 
     Returns:
         A tuple that equals that of the same model as long as nothing was exchanged: no
         layer, activation, or attribute of a layer, nor what is in a list, dict, array
         or object that is one. It keeps no layer alive.
     """
-    return tuple(_state_of_layer(layer) for layer in flattened_layers(model))
+    states = _States(references)
+    return tuple(_state_of_layer(layer, states) for layer in flattened_layers(model))
 
 
-def _state_of_layer(layer: Any) -> tuple[Any, ...]:
+def _state_of_layer(layer: Any, states: _States) -> tuple[Any, ...]:
     kind = type(layer)
-    own = {
-        name: value
+    known = _names_of_keras(isinstance(layer, keras.Model))
+    of_keras = kind.__module__.startswith("keras.")
+    own = [
+        (name, states.of(value))
         for name, value in vars(layer).items()
-        if name not in _names_of_keras(isinstance(layer, keras.Model))
-    }
-    states = _States()
-    return (
-        _Identity(layer),
-        _Identity(kind),
-        _Identity(kind.call),
-        layer.compute_dtype,
-        tuple((name, states.of(value)) for name, value in own.items()),
-    )
+        if name not in known and not (of_keras and name.endswith(_OF_BUILDING))
+    ]
+    identities = map(states.identity, (layer, kind, kind.call))
+    return (*identities, layer.compute_dtype, own)
 
 
 @functools.cache
@@ -125,61 +141,59 @@ def _names_of_keras(of_model: bool) -> frozenset[str]:
     return frozenset(names)
 
 
-class _Identity:
-    """Equal to that of the same living object, and to nothing else."""
-
-    def __init__(self, value: Any):
-        try:
-            self._value: Callable[[], Any] = weakref.ref(value)
-        except TypeError:
-            number = id(value)
-            self._value = lambda: number
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Identity):
-            return False
-        value = self._value()
-        return value is not None and _same(value, other._value())
-
-    def __hash__(self) -> int:
-        return 0
-
-
-def _same(value: Any, other: Any) -> bool:
-    # Identities of what cannot be referred to weakly are numbers.
-    return value is other or (type(value) is int and value == other)
-
-
 class _States:
-    """The states of values that belong together, which may hold one another."""
+    """The states of values that belong together, which may hold one another.
 
-    def __init__(self) -> None:
+    Args:
+        references: as for `model_state`.
+    """
+
+    def __init__(self, references: list[weakref.ref[Any]] | None):
+        self._references = references
         self._around: set[int] = set()
+
+    def identity(self, value: Any) -> int:
+        """The address of an object."""
+        if self._references is not None:
+            # What cannot be referred to weakly is a function of C, say, and stays.
+            with contextlib.suppress(TypeError):
+                self._references.append(weakref.ref(value))
+        return id(value)
 
     def of(self, value: Any) -> Any:
         """Something that is equal as long as the value is."""
-        if value is None or isinstance(value, (bool, int, str, bytes)):
-            return type(value), value
-        if isinstance(value, (float, complex, np.generic)):
+        kind = type(value)
+        if kind in _WITHOUT_PARTS:
             # A NaN does not equal itself; its text does.
-            return type(value), repr(value)
-        if isinstance(value, np.ndarray) and value.dtype != object:
-            data = np.ascontiguousarray(value).view(np.uint8).tobytes()
-            digest = hashlib.blake2b(data, digest_size=16).digest()
-            return value.shape, value.dtype.str, digest
+            return (kind, value) if value == value else (kind, "nan")
         if isinstance(value, (keras.Variable, keras.Operation, type, types.ModuleType)):
             # The layers of a model are looked into one by one.
-            return _Identity(value)
-        if ops.is_tensor(value):
-            version = _backend.version_of(value)
-            return version if _backend.is_traced(value) else (_Identity(value), version)
+            return self.identity(value)
+        if kind not in _CONTAINERS:
+            told = self._of_numbers(value)
+            if told is not None:
+                return told
         if id(value) in self._around or len(self._around) > DEEPEST:
-            return _Identity(value)
+            return self.identity(value)
         self._around.add(id(value))
         try:
             return self._of_parts(value)
         finally:
             self._around.discard(id(value))
+
+    def _of_numbers(self, value: Any) -> Any:
+        """The state of an array or tensor, `None` for anything else."""
+        if isinstance(value, np.generic):
+            return type(value), repr(value)
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            data = np.ascontiguousarray(value).view(np.uint8).tobytes()
+            digest = hashlib.blake2b(data, digest_size=16).digest()
+            return value.shape, value.dtype.str, digest
+        if not ops.is_tensor(value):
+            return None
+        version = _backend.version_of(value)
+        traced = _backend.is_traced(value)
+        return ("traced",) if traced else (self.identity(value), version)
 
     def _of_parts(self, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -191,16 +205,16 @@ class _States:
         if isinstance(value, np.ndarray):
             return value.shape, tuple(map(self.of, value.ravel().tolist()))
         if isinstance(value, types.MethodType):
-            return _Identity(value.__func__), self.of(value.__self__)
+            return self.identity(value.__func__), self.of(value.__self__)
         if isinstance(value, functools.partial):
             return tuple(map(self.of, (value.func, value.args, value.keywords)))
         if isinstance(value, types.FunctionType):
-            return _Identity(value), self.of(_held_by(value))
+            return self.identity(value), self.of(_held_by(value))
         own = getattr(value, "__dict__", None)
         if own is None:
-            return _Identity(value)
+            return self.identity(value)
         # An object of the same class with the same contents does the same.
-        return _Identity(type(value)), self.of(dict(own))
+        return self.identity(type(value)), self.of(dict(own))
 
 
 def _held_by(function: types.FunctionType) -> list[Any]:
