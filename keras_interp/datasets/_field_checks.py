@@ -10,7 +10,7 @@ import numpy as np
 BACKGROUND = "background"
 
 
-def refused(expected: str, advice: str = "", **received: Any) -> ValueError:
+def refused(expected: str, advice: str = "", /, **received: Any) -> ValueError:
     """The error for an argument that does not fit, in the one form that all have.
 
     Args:

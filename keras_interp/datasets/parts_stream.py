@@ -29,9 +29,9 @@ class PartsStream(abc.ABC):
     Example:
 
     ```python
-    animals = ki.datasets.open_animal_part("animal_part")
+    animals = ki.datasets.open_synthetic_parts(1_000_000)
     for name in animals.class_names[:-1]:  # one category in memory at a time
-        dataset = animals.take_classes([name, "background"]).load(size=224)
+        dataset = animals.take_classes([name, "background"]).load()
     ```
     """
 

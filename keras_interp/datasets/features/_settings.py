@@ -2,78 +2,78 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_interp._network.graph import graph_of, nodes_of
-from keras_interp._network.layer_names import find_layer
+from keras_interp._network.layer_names import find_layer, layer_places
+from keras_interp._network.layer_outputs import feature_maps
 from keras_interp.datasets.features._image_stream import Identity, ImageBatch
 
 
-def feature_network(model: Any, layer_name: str | None) -> keras.Model:
-    """Cuts a model off after a layer.
+@dataclasses.dataclass(frozen=True)
+class FeatureNetwork:
+    """The frozen network from images to the features of one layer.
 
     Args:
         model: a built Keras model with one input.
         layer_name: the layer wanted, by its name or its path through inner models, or
             None for the model's own output.
 
-    Returns:
-        A model with one input and one output that shares the weights.
-
     Raises:
         ValueError: if `model` is no built Keras model, has several inputs or outputs,
             or has no such layer.
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            f"Expected model as a Keras model. Received: {type(model).__name__}. Pass "
-            "a keras.Model."
-        )
-    if not model.built:
-        raise ValueError(
-            "Expected a model with weights. Received: one that has no weights yet. "
-            "Call it on an image first."
-        )
-    if layer_name is not None:
-        place = find_layer(model, layer_name)
-        model = _ending_at(place.models, place.layer)
-    for what in ("inputs", "outputs"):
-        # A class of its own does not tell; then its first answer is looked at.
-        tensors = getattr(model, what, None) or [None]
-        if len(tensors) != 1:
+
+    model: keras.Model
+    layer_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, keras.Model):
             raise ValueError(
-                f"the model has {len(tensors)} {what}, expected one; name a layer with "
-                "layer_name, or pass a model with one"
+                f"Expected model as a Keras model. Received: "
+                f"{type(self.model).__name__}. Pass a keras.Model."
             )
-    return model
+        if not self.model.built:
+            raise ValueError(
+                "Expected a model with weights. Received: one that has no weights yet. "
+                "Call it on an image first."
+            )
+        if self.layer_name is not None:
+            find_layer(self.model, self.layer_name)
+        for what in ("inputs", "outputs") if self.layer_name is None else ("inputs",):
+            # A class of its own does not tell; then its first answer is looked at.
+            tensors = getattr(self.model, what, None) or [None]
+            if len(tensors) != 1:
+                raise ValueError(
+                    f"Expected a model with one of its {what}. Received: one that has "
+                    f"{len(tensors)} {what}. Name a layer with layer_name, or pass a "
+                    "model with one."
+                )
 
+    def __call__(self, values: Any) -> Any:
+        """The features of a batch, as arrays."""
+        if self.layer_name is None:
+            return self.model.predict_on_batch(values)
+        values = keras.ops.convert_to_numpy(values)
+        return feature_maps(self.model, values, self.layer_name, len(values))
 
-def _ending_at(models: Sequence[Any], layer: Any) -> keras.Model:
-    """The graph of the outermost model up to a layer, which may lie in inner models."""
-    graph = graph_of(models[0])
-    following = models[1] if len(models) > 1 else layer
-    nodes = [] if graph is None else nodes_of(graph)
-    called = [node for node in nodes if node.operation is following]
-    if not called:
-        raise ValueError(
-            f"Expected a functional or Sequential model around {layer.name!r}. "
-            f"Received: {type(models[0]).__name__} {models[0].name!r} with a `call` of "
-            "its own. Leave layer_name out, or pass a functional model that ends there."
-        )
-    # Of a layer that is called several times, its first call is meant.
-    if len(models) == 1:
-        outputs = called[0].outputs
-    else:
-        inside = _ending_at(models[1:], layer)
-        outputs = keras.tree.flatten(inside(list(called[0].inputs)))
-    return keras.Model(graph.inputs, outputs if len(outputs) > 1 else outputs[0])
+    def fingerprint(self) -> str:
+        """A text that two networks share only if they compute the same."""
+        digest = model_fingerprint(self.model)
+        if self.layer_name is None:
+            return digest
+        # By its position: Keras numbers names anew.
+        wanted = find_layer(self.model, self.layer_name).layer
+        layers = [place.layer for place in layer_places(self.model)]
+        position = next(i for i, layer in enumerate(layers) if layer is wanted)
+        return f"{digest} layer {position}"
 
 
 # What a configuration has besides what the network computes.

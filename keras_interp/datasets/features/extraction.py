@@ -23,12 +23,11 @@ from keras_interp.datasets.features._image_stream import (
     image_batches,
 )
 from keras_interp.datasets.features._settings import (
+    FeatureNetwork,
     InputDigest,
     check_same_settings,
     default_shard_size,
     digest_of,
-    feature_network,
-    model_fingerprint,
     prepared,
 )
 from keras_interp.datasets.features.sharded_features import (
@@ -114,7 +113,7 @@ def extract_features(
     if preprocess is not None and not callable(preprocess):
         raise refused("preprocess as a function or None", preprocess=preprocess)
     check_source(dataset)
-    network = feature_network(model, layer_name)
+    network = FeatureNetwork(model, layer_name)
     folder = Path(out).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise refused("out as a folder", "It is a file: choose another", out=str(out))
@@ -129,7 +128,7 @@ def extract_features(
 class _Extraction:
     """One run over the images."""
 
-    network: keras.Model
+    network: FeatureNetwork
     folder: Path
     batch_size: int
     preprocess: Callable[[np.ndarray], Any] | None
@@ -177,7 +176,7 @@ class _Extraction:
             keras.ops.convert_to_numpy(prepared(one.images, self.preprocess))
         )
         return {
-            "model": model_fingerprint(self.network),
+            "model": self.network.fingerprint(),
             "first_picture": digest_of(one),
             "preprocess": digest_of(ImageBatch(values, [0])),
             "shape": list(features.shape[1:]),
@@ -188,7 +187,7 @@ class _Extraction:
     def features(self, batch: ImageBatch) -> np.ndarray:
         """Features of a batch, in the type of the files."""
         values = prepared(batch.images, self.preprocess)
-        found = self.network.predict_on_batch(values)
+        found = self.network(values)
         if isinstance(found, dict | list | tuple) or len(found) != len(batch.ids):
             raise ValueError(
                 "the network must give one array with a row for each image, got "

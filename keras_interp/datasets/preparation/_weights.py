@@ -98,7 +98,7 @@ def find_weights(weights: PublishedWeights) -> Path | None:
 def _download(weights: PublishedWeights, folder: Path) -> Path:
     """The published file under a temporary name."""
     import pooch  # type: ignore[import-untyped]
-    import requests  # type: ignore[import-untyped]
+    import requests
 
     announce(f"Downloading {weights.url} ({weights.licence})")
     try:
