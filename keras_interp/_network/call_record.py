@@ -175,9 +175,10 @@ class CallRecord:
             if call.has_maps:
                 return call
         raise ValueError(
-            "The model has no layer with feature maps (batch, height, width, channels) "
-            "of more than one cell. Choose a model with convolutions, or a method that "
-            "explains the input."
+            "Expected a model with a layer of feature maps (batch, height, width, "
+            "channels) of more than one cell. Received: "
+            f"model={self.model_name!r}, which has no layer with feature maps. Choose "
+            "one with convolutions, or a method that explains the input."
         )
 
 

@@ -49,8 +49,9 @@ def last_maps_behind(explained: ExplainedModel) -> LayerCall:
         behind = [call for call in behind[::-1] if _is_of_images(explained, call)][:1]
     if not behind:
         raise ValueError(
-            f"Output {explained.output.name!r} depends on no layer with feature maps "
-            "(batch, height, width, channels) of the images and of more than one cell. "
+            "Expected an output that depends on a layer with feature maps (batch, "
+            "height, width, channels) of the images and of more than one cell. "
+            f"Received: output {explained.output.name!r}, which depends on none. "
             "Choose another output or input, or a method that explains the input."
         )
     return behind[-1]

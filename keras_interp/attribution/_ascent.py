@@ -16,7 +16,7 @@ from keras_interp._network.calls import CapturedCall
 from keras_interp._network.class_scores import class_scores
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.forward_pass import Forward
-from keras_interp.attribution._relu_rules import ReluRule
+from keras_interp.attribution._guided import ReluRule
 
 # The images are blurred after every so many steps, but not after the last ones.
 BLUR_EVERY = 4

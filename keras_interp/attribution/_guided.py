@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
+from keras import ops
 
+from keras_interp._backend import with_backward_rule
+from keras_interp._network.calls import (
+    RECTIFIERS,
+    Interceptor,
+    is_rectifier,
+    not_intercepting,
+)
 from keras_interp._network.explained_model import ExplainedModel
 from keras_interp._network.forward_pass import Forward
-from keras_interp.attribution._relu_rules import ReluRule, check_rectifiers
 from keras_interp.attribution._shared_arguments import with_shared_arguments
+
+if TYPE_CHECKING:
+    from keras_interp._network.call_record import CallRecord
 
 
 @with_shared_arguments
@@ -147,3 +159,124 @@ def _with_rule(explained: ExplainedModel, rule: str, batch_size: int) -> np.ndar
 
     (maps,) = explained.compute((rule, all_given), slopes, batch_size=batch_size)
     return maps
+
+
+def check_rectifiers(record: CallRecord, model_name: str) -> None:
+    """Refuse a model whose ReLUs cannot all be given a rule.
+
+    Args:
+        record: of the model's calls.
+        model_name: for the message.
+
+    Raises:
+        ValueError: if there is no ReLU, or one that no interceptor sees.
+    """
+    if record.missed_rectifiers:
+        names = ", ".join(sorted(set(record.missed_rectifiers)))
+        raise ValueError(
+            "Expected ReLUs that can be given another backward pass. Received: "
+            f"model={model_name!r}, {len(record.missed_rectifiers)} of whose ReLUs "
+            f"cannot ({names}). Write them as keras.ops.relu, not as a function of the "
+            "backend that was imported by its name."
+        )
+    if not any(name in RECTIFIERS or name == "maximum" for name in record.activations):
+        found = ", ".join(record.activations) or "none"
+        raise ValueError(
+            "Expected a model with ReLUs, at which guided backpropagation and "
+            f"deconvnet change the signal. Received: model={model_name!r}, whose "
+            f"activations are: {found}. Use gradient, saliency or smooth_grad."
+        )
+
+
+class ReluRule(Interceptor):
+    """Gives the ReLUs of a model another backward pass, and counts them.
+
+    With `x` the input of a ReLU, `f'` its derivative and `p` the signal from above:
+
+    | rule | signal passed down |
+    |---|---|
+    | `"deconvnet"` | `max(p, 0)` |
+    | `"guided"` | `max(p, 0) f'(x)` |
+    | `"redirected"` | `p` where `x > 0`, `max(p, 0)` elsewhere |
+
+    ReLU6, LeakyReLU, PReLU and ReLUs with a threshold, a slope or a maximum follow the
+    same formulas with their own `f'`. The third wakes units that are silent: it also
+    follows a signal that would make them speak.
+
+    Args:
+        rule: `"deconvnet"`, `"guided"` or `"redirected"`.
+
+    Attributes:
+        count: how many calls have been given the rule.
+    """
+
+    def __init__(self, rule: str):
+        self._apply = {
+            "deconvnet": _deconvnet,
+            "guided": _guided,
+            "redirected": _redirected,
+        }[rule]
+        self.count = 0
+
+    def on_function(
+        self, name: str, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        if not is_rectifier(name, args, kwargs):
+            return call(*args, **kwargs)
+        self.count += 1
+        return _applied(self._apply, call, args, kwargs)
+
+    def on_operation(
+        self, operation: Any, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        # PReLU is computed from two ReLUs and is one itself.
+        if not isinstance(operation, keras.layers.PReLU):
+            return call(*args, **kwargs)
+        self.count += 1
+        with not_intercepting():
+            return _applied(self._apply, call, args, kwargs)
+
+
+def _applied(
+    apply: Callable[..., Any], call: Callable[..., Any], args: Any, kwargs: Any
+) -> Any:
+    """Apply a rule to a call whose one tensor may stand anywhere."""
+    # Computed in place, the input that the backward pass needs would be lost.
+    kwargs = {name: value for name, value in kwargs.items() if name != "inplace"}
+    args = [value for value in args if not isinstance(value, bool)]
+    places = [*range(len(args)), *kwargs]
+    values = dict(zip(places, [*args, *kwargs.values()], strict=True))
+    place = next(place for place, value in values.items() if ops.is_tensor(value))
+
+    def of_tensor(tensor: Any) -> Any:
+        given = {**values, place: tensor}
+        positional = [given.pop(index) for index in range(len(args))]
+        return call(*positional, **given)
+
+    return apply(of_tensor, values[place])
+
+
+def _deconvnet(rectifier: Callable[[Any], Any], tensor: Any) -> Any:
+    return with_backward_rule(rectifier, _positive_part, signal_alone=True)(tensor)
+
+
+def _guided(rectifier: Callable[[Any], Any], tensor: Any) -> Any:
+    # The positive part of the signal, and below it the ordinary derivative.
+    rule = with_backward_rule(_unchanged, _positive_part, signal_alone=True)
+    return rule(rectifier(tensor))
+
+
+def _redirected(rectifier: Callable[[Any], Any], tensor: Any) -> Any:
+    return with_backward_rule(rectifier, _unless_silenced)(tensor)
+
+
+def _unchanged(tensor: Any) -> Any:
+    return tensor
+
+
+def _positive_part(inputs: Any, output: Any, upstream: Any) -> list[Any]:
+    return [ops.relu(upstream)]
+
+
+def _unless_silenced(inputs: Any, output: Any, upstream: Any) -> list[Any]:
+    return [ops.where(inputs[0] > 0, upstream, ops.relu(upstream))]

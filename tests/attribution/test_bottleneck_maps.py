@@ -14,7 +14,7 @@ from keras_interp.attribution import (
     contrastive_excitation_backprop,
     excitation_backprop,
 )
-from keras_interp.attribution.excitation._default_layer import default_maps
+from keras_interp.attribution.excitation._backprop import default_maps
 
 
 def chosen(model):

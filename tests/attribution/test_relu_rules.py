@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from keras_interp import attribution
 from keras_interp._network.explained_model import ExplainedModel, Forward
-from keras_interp.attribution._relu_rules import ReluRule
+from keras_interp.attribution._guided import ReluRule
 
 from .tiny_models import SIZE, SPELLINGS, seeded, spelled
 

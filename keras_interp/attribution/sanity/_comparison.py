@@ -15,10 +15,9 @@ from keras_interp.attribution._gradients import (
     gradient_times_input,
     saliency,
 )
-from keras_interp.attribution._guided import deconvnet, guided_backprop
+from keras_interp.attribution._guided import RECTIFIERS, deconvnet, guided_backprop
 from keras_interp.attribution._integrated_gradients import integrated_gradients
 from keras_interp.attribution._occlusion import occlusion
-from keras_interp.attribution._relu_rules import RECTIFIERS
 from keras_interp.attribution._smooth_grad import smooth_grad
 from keras_interp.attribution.excitation._backprop import (
     contrastive_excitation_backprop,
