@@ -44,7 +44,7 @@ def test_lies_between_one_and_the_number_of_parts(parts):
     ("parts", "weights", "message"),
     [
         ([[0, 1]], None, "shape \\(filters,\\)"),
-        ([0.5], None, "real numbers"),
+        ([0.5], None, "whole numbers"),
         (["head"], None, "real numbers"),
         ([0, 1], [1.0], "shape of parts"),
         ([0, 1], [1.0, -1.0], "not negative"),
