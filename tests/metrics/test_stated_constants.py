@@ -127,8 +127,8 @@ def test_units_weigh_one_and_a_half_times_their_share_up_to_one():
     shapes[0, 29, 29] = 1.0
     maps = np.zeros((1, 3, 3, 1))
     field = ki.ReceptiveField(size=10, stride=10, start=4)
-    # 1.5 times 0.34 is above a half, 1.5 times 0.33 is not.
-    maps[0, 0, :3, 0] = 1.0, 0.34, 0.33
+    # 1.5 times 0.335 is above a half, 1.5 times 0.33 is not.
+    maps[0, 0, :3, 0] = 1.0, 0.335, 0.33
     regions = ki.metrics.empirical_regions(maps, [0.1], field, shapes)
     assert np.argwhere(regions[0, 0]).tolist() == [[4, 4], [4, 14]]
 
