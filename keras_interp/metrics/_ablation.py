@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_interp._network.layer_names import find_layer
+from keras_interp._network.call_record import LayerCall
+from keras_interp._network.calls import Interceptor
+from keras_interp._network.explained_model import ObservedModel
+from keras_interp._network.forward_pass import Forward
 from keras_interp.metrics._peaks import to_numpy
-from keras_interp.metrics._progress import batches
+from keras_interp.metrics._progress import progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,74 +93,84 @@ def ablation(
     Reference:
         A measure of this library.
     """
-    images, labels = to_numpy(images), to_numpy(labels)
-    if not len(images) or len(images) != len(labels):
+    observed, labels = ObservedModel(model, images), to_numpy(labels)
+    count = len(observed.inputs)
+    if not count or count != len(labels):
         raise ValueError(
             "Expected images and labels of the same number, at least one. Received: "
-            f"{len(images)} images and {len(labels)} labels. Pass a label for each "
-            "image."
+            f"{count} images and {len(labels)} labels. Pass a label for each image."
         )
-    layer = find_layer(model, layer_name).layer
+    call = observed.find_call(layer_name, 0)
+    kept = _kept(filters, call)
     judge = correct or _correct
-    gate = _Gate(layer)
-    with gate.in_place():
-        model(images[:1], training=False)
-        kept = _kept(filters, gate.channels, layer_name)
-        words = f"Accuracy on {len(images):,} images with all filters"
-        intact = judge(_outputs(model, images, batch_size, verbose, words), labels)
-        gate.kept = kept
-        words = f"Accuracy without {int((kept == 0).sum())} of {len(kept)} filters"
-        ablated = judge(_outputs(model, images, batch_size, verbose, words), labels)
-    accuracy, accuracy_ablated = float(np.mean(intact)), float(np.mean(ablated))
+
+    def right(kept: np.ndarray, words: str) -> float:
+        with progress(count, verbose, words) as on_batch:
+            outputs, *others = observed.compute(
+                ("ablation", call.path),
+                _gated(call),
+                shared=[kept],
+                batch_size=batch_size,
+                on_batch=on_batch,
+            )
+        if others:
+            raise ValueError(
+                f"Expected a model with one output. Received: {1 + len(others)} "
+                "outputs. Make a model with the one to judge: keras.Model(model.inputs"
+                ", model.outputs[0])."
+            )
+        return float(np.mean(judge(outputs, labels)))
+
+    accuracy = right(np.ones_like(kept), f"Accuracy on {count:,} images, all filters")
+    gone = int((kept == 0).sum())
+    accuracy_ablated = right(kept, f"Accuracy without {gone} of {len(kept)} filters")
     hint = None if correct is not None else input_hint(accuracy, _classes(labels))
     if hint is not None:
         warnings.warn(f"{hint} Pass them as the model takes them.", stacklevel=2)
     return AblationScores(accuracy - accuracy_ablated, accuracy, accuracy_ablated)
 
 
-class _Gate:
-    """Stands in for a layer's `call` and multiplies what the layer puts out.
+class _Gate(Interceptor):
+    """Multiplies what a layer puts out, whenever it is called.
 
     Setting weights to zero would not do: batch normalisation and biases behind them
     would still give maps, and layers without weights have none.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, factors: Any) -> None:
         self.layer = layer
-        self.channels: int | None = None
-        self.kept: np.ndarray | None = None
+        self.factors = factors
 
-    @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Puts the gate in place and takes it away again, whatever happens."""
-        call = self.layer.call
-
-        def gated(*args: Any, **kwargs: Any) -> Any:
-            outputs = call(*args, **kwargs)
-            self.channels = int(outputs.shape[-1])
-            if self.kept is None:
-                return outputs
-            return outputs * keras.ops.cast(self.kept, outputs.dtype)
-
-        own = self.layer.__dict__.get("call")
-        self.layer.call = gated
-        try:
-            yield
-        finally:
-            if own is None:
-                del self.layer.call
-            else:
-                self.layer.call = own
+    def on_operation(
+        self, operation: Any, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        outputs = call(*args, **kwargs)
+        if operation is not self.layer:
+            return outputs
+        return outputs * keras.ops.cast(self.factors, outputs.dtype)
 
 
-def _kept(filters: Any, channels: int | None, layer_name: str) -> np.ndarray:
+def _gated(call: LayerCall) -> Callable[..., Any]:
+    """Body that gives the outputs of a model whose layer is multiplied."""
+
+    def body(forward: Forward, images: Any, factors: Any) -> list[Any]:
+        if call.layout == "channels_first":
+            factors = keras.ops.reshape(factors, (1, -1, 1, 1))
+        outputs = forward.outputs(images, _Gate(call.operation(), factors))
+        return [keras.ops.cast(x, "float32") for x in keras.tree.flatten(outputs)]
+
+    return body
+
+
+def _kept(filters: Any, call: LayerCall) -> np.ndarray:
     """0 for the filters to take away and 1 for the others, `(F,)`."""
-    if channels is None:
+    shape = call.shape_of_maps
+    if shape is None or shape[-1] is None:
         raise ValueError(
-            "Expected layer_name as a layer that the output depends on. Received: "
-            f"layer_name={layer_name!r}, which takes no part when the model is called. "
-            "Choose another."
+            "Expected layer_name as a layer with channels. Received: layer "
+            f"{call.name!r}, which puts out {shape}. Choose another."
         )
+    channels = int(shape[-1])
     filters = np.asarray(list(filters) if isinstance(filters, range) else filters)
     kept = np.ones(channels, dtype="float32")
     if filters.dtype == bool and filters.shape == (channels,):
@@ -168,23 +180,11 @@ def _kept(filters: Any, channels: int | None, layer_name: str) -> np.ndarray:
     if filters.ndim != 1 or not whole or np.any((filters < 0) | (filters >= channels)):
         raise ValueError(
             f"Expected filters as indices from 0 to {channels - 1} or booleans of "
-            f"shape ({channels},), the channels of layer {layer_name!r}. Received: "
+            f"shape ({channels},), the channels of layer {call.name!r}. Received: "
             f"filters={filters!r}. Pass range({channels}) for all of them."
         )
     kept[filters.astype(int)] = 0.0
     return kept
-
-
-def _outputs(
-    model: keras.Model, images: np.ndarray, batch_size: int, verbose: int, words: str
-) -> np.ndarray:
-    """Outputs for all images; not `predict`, whose compiled call has no gate."""
-    return np.concatenate(
-        [
-            to_numpy(model(images[chunk], training=False))
-            for chunk in batches(len(images), batch_size, verbose, words)
-        ]
-    )
 
 
 def _correct(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:

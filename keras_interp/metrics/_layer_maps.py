@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_interp._network.graph import (
-    finishing_operation,
-    graph_of,
-    nodes_of,
-    output_tensors,
-)
+from keras_interp._network.calls import Interceptor
+from keras_interp._network.explained_model import ObservedModel, check_model
+from keras_interp._network.forward_pass import Forward
+from keras_interp._network.graph import finishing_operation, graph_of
 from keras_interp._network.layer_names import LayerPlace, layer_places
 from keras_interp._network.layer_names import find_layer as _network_layer
+from keras_interp._network.map_layouts import as_channels_last
 from keras_interp.metrics._peaks import to_numpy
 from keras_interp.metrics._progress import batches
 
@@ -79,23 +79,25 @@ def read_feature_maps(
     """
     place = find_layer(model, layer_name)
     layer = place.layer
-    has_mask = hasattr(layer, "interpretable_filters")
-    before = _models_before(place, stop_at_inputs=has_mask)
+    masks = _is_interpretable(layer)
+    read = layer if masks else _finished(place)
     images = to_numpy(images)
-    parts: list[tuple[np.ndarray, np.ndarray | None]] = []
+    parts: list[list[np.ndarray]] = []
     words = f"Feature maps of layer {place.path!r} for {len(images):,} images"
     for chunk in batches(len(images), batch_size, verbose, words):
         batch = images[chunk]
         values = batch if preprocess is None else preprocess(batch)
-        for step in before:
-            values = step.predict_on_batch(values)
-        parts.append(_maps_of(layer, values) if has_mask else (to_numpy(values), None))
+        observed = ObservedModel(model, values)
+        call = observed.find_call(place.path, 0)
+        key = ("layer_maps", call.path, masks)
+        body = _reading(weakref.ref(read), call.layout, masks)
+        parts.append(observed.compute(key, body, batch_size=batch_size))
     if not parts:
         raise ValueError(
             f"Expected at least one image. Received: images of shape {images.shape}. "
             "Pass a batch of images."
         )
-    maps = np.concatenate([maps for maps, _ in parts]).astype("float32", copy=False)
+    maps, *masked_maps = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if maps.ndim != 4:
         raise ValueError(
             "Expected layer_name as a layer with maps (height, width, filters). "
@@ -103,23 +105,18 @@ def read_feature_maps(
             f"{maps.shape[1:]} for each image. Choose a convolution or what follows "
             "it."
         )
-    if not has_mask:
+    if not masks:
         return LayerMaps(place.path, maps, None, None, 0)
-    masked = np.concatenate([m for _, m in parts if m is not None]).astype("float32")
     categories = np.full(maps.shape[-1], -1)
     known = np.asarray(layer.filter_categories, dtype=int)
     categories[: len(known)] = known
-    return LayerMaps(place.path, maps, masked, categories, layer.interpretable_filters)
+    count = layer.interpretable_filters
+    return LayerMaps(place.path, maps, masked_maps[0], categories, count)
 
 
 def find_layer(model: keras.Model, layer_name: str | None) -> LayerPlace:
     """The layer of that name, or the one that a report looks at by itself."""
-    if not getattr(model, "outputs", None):
-        raise ValueError(
-            "Expected a built functional or Sequential Keras model. Received: "
-            f"{type(model).__name__} without outputs. Call model.build(...) first, or "
-            "wrap a subclassed one: x = keras.Input(shape); keras.Model(x, model(x))."
-        )
+    check_model(model)
     if layer_name is not None:
         return _network_layer(model, layer_name)
     everything = list(layer_places(model))
@@ -142,31 +139,45 @@ def _is_convolution(layer: Any) -> bool:
     return isinstance(layer, keras.layers.Conv2D)
 
 
-def _models_before(place: LayerPlace, stop_at_inputs: bool) -> list[keras.Model]:
-    """Models which, one after the other, lead from the images to the layer."""
-    steps = []
-    for outer, inner in zip(place.models, place.models[1:], strict=False):
-        steps.append(keras.Model(outer.inputs, _inputs_in(outer, inner)))
-    last = place.models[-1]
-    if stop_at_inputs:
-        wanted = _inputs_in(last, place.layer)
-    else:
-        # Of convolution, batch norm and ReLU in a row the maps are those at the end.
-        wanted = output_tensors(finishing_operation(place.layer, last), last)[0]
-    steps.append(keras.Model(last.inputs, wanted))
-    return steps
+def _finished(place: LayerPlace) -> Any:
+    """Of convolution, batch norm and ReLU in a row the one at the end."""
+    model = place.models[-1]
+    if graph_of(model) is None:
+        return place.layer
+    return finishing_operation(place.layer, model)
 
 
-def _inputs_in(model: keras.Model, layer: Any) -> Any:
-    """The tensors that a layer is first called with in a model."""
-    calls = [node for node in nodes_of(graph_of(model)) if node.operation is layer]
-    tensors = calls[0].inputs
-    return tensors[0] if len(tensors) == 1 else tensors
+class _Reading(Interceptor):
+    """Keeps what goes into the first call of a layer, and what comes out."""
+
+    def __init__(self, operation: Any):
+        self.operation = operation
+        self.taken: Any = None
+        self.given: Any = None
+
+    def on_operation(
+        self, operation: Any, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        output = call(*args, **kwargs)
+        if operation is self.operation and self.given is None:
+            self.taken, self.given = args[0], output
+        return output
 
 
-def _maps_of(layer: Any, inputs: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Maps before and after the mask of an interpretable layer."""
-    inputs = keras.ops.convert_to_tensor(inputs)
-    # A mask alone is given the maps themselves.
-    before = layer.feature_maps(inputs) if hasattr(layer, "feature_maps") else inputs
-    return to_numpy(before), to_numpy(layer(inputs, training=False))
+def _reading(
+    read: weakref.ref[Any], layout: str | None, masks: bool
+) -> Callable[..., Any]:
+    """Body that gives the maps of a layer, of an interpretable one also the masked."""
+
+    def body(forward: Forward, images: Any) -> list[Any]:
+        layer = read()
+        # The mask of an interpretable convolution is a layer inside it.
+        reading = _Reading(getattr(layer, "interpretable_mask", layer))
+        forward.outputs(images, reading)
+        tensors = [reading.taken, reading.given] if masks else [reading.given]
+        return [
+            keras.ops.cast(as_channels_last(tensor, layout), "float32")
+            for tensor in tensors
+        ]
+
+    return body

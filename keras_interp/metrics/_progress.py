@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 
 import keras
 
@@ -40,3 +41,23 @@ def batches(count: int, batch_size: int, verbose: int, words: str) -> Iterator[s
         yield slice(start, min(start + batch_size, count))
         if bar is not None:
             bar.update(done)
+
+
+@contextlib.contextmanager
+def progress(
+    count: int, verbose: int, words: str
+) -> Iterator[Callable[[int], None] | None]:
+    """What is to be called after each batch with the number of its images.
+
+    Args:
+        count: number of images.
+        verbose: 1 prints `words` and a progress bar, 0 nothing.
+        words: what is done with the images.
+    """
+    announce(words, verbose)
+    if not verbose:
+        yield None
+        return
+    bar = keras.utils.Progbar(count, unit_name="image")
+    bar.update(0)
+    yield lambda size: bar.add(size)

@@ -7,6 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from .dots import dataset, interpretable, ordinary
+
+__all__ = ["dataset", "interpretable", "ordinary"]
+
 SIZE = 224
 
 

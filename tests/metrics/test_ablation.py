@@ -172,3 +172,57 @@ def test_bad_input_is_refused(sorter):
         ablation(model, "conv", images, labels[:-1], [0])
     with pytest.raises(ValueError, match="at least one"):
         ablation(model, "conv", images[:0], labels[:0], [0])
+
+
+def test_maps_with_their_channels_first(sorter):
+    model, images, labels = sorter
+    maps = layers.Permute((3, 1, 2), name="first")(model.get_layer("conv").output)
+    pooled = layers.GlobalAveragePooling2D(data_format="channels_first")(maps)
+    turned = keras.Model(model.inputs, model.get_layer("dense")(pooled))
+    assert ablation(turned, "first", images, labels, [0, 1]).accuracy_ablated == 0.5
+    assert ablation(turned, "first", images, labels, [2]).value == 0.0
+    with pytest.raises(ValueError, match="indices from 0 to 2"):
+        ablation(turned, "first", images, labels, [3])
+
+
+def test_a_layer_that_is_called_twice_is_silent_in_both_calls(rng):
+    conv = layers.Conv2D(2, 1, use_bias=False, name="conv")
+    inputs = keras.Input((4, 4, 2))
+    pooled = [layers.GlobalAveragePooling2D()(conv(x)) for x in (inputs, 2 * inputs)]
+    model = keras.Model(inputs, layers.Add()(pooled))
+    conv.set_weights([np.eye(2)[None, None]])
+    images = rng.uniform(1, 2, (10, 4, 4, 2)).astype("float32")
+    images[..., 1] += 2
+    found = ablation(model, "conv", images, np.ones(10, int), [1])
+    assert (found.accuracy, found.accuracy_ablated) == (1.0, 0.0)
+
+
+def test_several_outputs_are_refused(sorter):
+    model, images, labels = sorter
+    two = keras.Model(model.inputs, [model.output, model.get_layer("conv").output])
+    with pytest.raises(ValueError, match="one output.*Received: 2 outputs"):
+        ablation(two, "conv", images, labels, [0])
+
+
+def test_a_wrong_name_is_answered_with_the_nearest_right_ones(sorter):
+    model, images, labels = sorter
+    with pytest.raises(ValueError, match="layer_name='con5'.*Choose from 'conv'"):
+        ablation(model, "con5", images, labels, [0])
+
+
+def test_an_accuracy_of_the_commonest_class_is_hinted_at(sorter):
+    model, images, labels = sorter
+    with pytest.warns(UserWarning, match="no better than naming the commonest class"):
+        ablation(model, "conv", 0 * images, labels, [0])
+
+
+def test_progress_is_shown_from_the_first_second(sorter, capsys):
+    model, images, labels = sorter
+    ablation(model, "conv", images, labels, [0], batch_size=20, verbose=1)
+    printed = capsys.readouterr().out
+    assert printed.startswith("Accuracy on 50 images, all filters\n")
+    assert "Accuracy without 1 of 3 filters\n" in printed
+    for words in ("0/50", "20/50", "50/50"):
+        assert words in printed
+    ablation(model, "conv", images, labels, [0])
+    assert capsys.readouterr().out == ""

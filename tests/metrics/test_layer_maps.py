@@ -85,5 +85,37 @@ def test_bad_input_is_refused(ordinary, dataset):
     ):
         dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
         read_feature_maps(dense, np.zeros((2, 4)))
-    with pytest.raises(ValueError, match="without outputs"):
+    with pytest.raises(ValueError, match="has been built"):
         read_feature_maps(keras.Sequential([keras.layers.Dense(2)]), dataset.images)
+
+
+def test_a_model_with_a_call_of_its_own_runs_that_call(interpretable, dataset):
+    class Halved(keras.Model):
+        def call(self, inputs):
+            return super().call(inputs / 2)
+
+    layers = interpretable.layers
+    inputs = keras.Input((24, 24, 3))
+    outputs = layers[2](layers[1](layers[0](inputs)))
+    halved = Halved(inputs, outputs)
+    whole = keras.Model(inputs, outputs)
+    images = dataset.images.astype("float32")
+    expected = read_feature_maps(whole, images / 2, "parts")
+    found = read_feature_maps(halved, images, "parts")
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-5)
+    np.testing.assert_allclose(found.masked_maps, expected.masked_maps, atol=1e-5)
+
+
+def test_maps_are_those_of_the_model_as_it_is_now(ordinary, dataset):
+    before = read_feature_maps(ordinary, dataset.images).maps
+    conv = ordinary.get_layer("conv")
+    conv.set_weights([-weight for weight in conv.get_weights()])
+    after = read_feature_maps(ordinary, dataset.images).maps
+    assert not np.allclose(before, after)
+    np.testing.assert_allclose(
+        after.max(axis=(1, 2)),
+        keras.Model(ordinary.inputs, conv.output)
+        .predict(dataset.images, verbose=0)
+        .max(axis=(1, 2)),
+        rtol=1e-5,
+    )
