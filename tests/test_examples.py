@@ -31,6 +31,7 @@ NOT_HERE = {
     "datasets.prepare_tfds": "files of TensorFlow Datasets",
     "datasets.from_tfds": "files of TensorFlow Datasets",
     "models.load_weights": "the published file of VGG-M",
+    "docs/keras_torch_convolutions.md": "the torch backend",
 }
 # Published data and weights, in the folder that KERAS_INTERP_DATA names.
 PUBLISHED = re.compile(
@@ -71,7 +72,6 @@ class Things:
     """What the examples take for granted, made when it is asked for."""
 
     ki, keras, np = ki, keras, np
-    open_synthetic_parts = staticmethod(ki.datasets.open_synthetic_parts)
 
     def __init__(self, count: int):
         self.count = count

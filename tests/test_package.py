@@ -136,16 +136,3 @@ import keras_interp as ki
 print(callable(ki.report), callable(ki.receptive_field))
 """
     assert run_python(code).split() == ["True", "True"]
-
-
-def test_only_one_file_names_a_backend():
-    backends = ("tensorflow", "jax", "torch")
-    prefixes = tuple(f"{how} {name}" for how in ("import", "from") for name in backends)
-    naming = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "keras_interp").rglob("*.py")
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if line.strip().startswith(prefixes)
-        and not line.strip().startswith(("import tensorflow_datasets", "from jaxlib"))
-    }
-    assert all(name.startswith("keras_interp/_backend/") for name in naming)

@@ -46,8 +46,14 @@ __all__ = [
     "value_and_gradient",
     "vector_jacobian_product",
     "version_of",
+    "widest_float",
     "with_backward_rule",
 ]
+
+
+def widest_float() -> str:
+    """`"float64"`; `"float32"` on JAX, which computes in double only when asked to."""
+    return "float32" if keras.backend.backend() == "jax" else "float64"
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_interp import _backend
 from keras_interp.metrics._instability_baselines import (
     RULES,
     baselines_by_category,
@@ -276,7 +277,7 @@ class LocationInstability(keras.metrics.Metric):
         name: str = "location_instability",
         dtype: Any = None,
     ) -> None:
-        precision = "float32" if keras.backend.backend() == "jax" else "float64"
+        precision = _backend.widest_float()
         super().__init__(name=name, dtype=dtype or precision)
         self._check(top, ddof, categories, assign)
         self.filters = int(filters)

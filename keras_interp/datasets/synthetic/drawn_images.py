@@ -24,7 +24,7 @@ class DrawnImages(PartsStream):
     Example:
 
     ```python
-    images = open_synthetic_parts(1_000_000)
+    images = ki.datasets.open_synthetic_parts(1_000_000)
     for batch in images.take(images.split == "train").chunks():
         print(batch["images"].shape)
     ```
