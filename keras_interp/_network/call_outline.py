@@ -24,7 +24,7 @@ class GraphOutline:
     A trace would say the same and take a tenth of the time of a first call.
 
     Args:
-        outputs: name and shape of each, the pictures `None`, in the order in which the
+        outputs: name and shape of each, the images `None`, in the order in which the
             model returns them.
         record: the calls of layers and operations, and nothing else of a record.
     """
@@ -41,7 +41,7 @@ def graph_outline(model: Any) -> GraphOutline | None:
     """The outline of a model, or `None` where its graph does not say everything.
 
     That is so for a model with a `call` of its own, for layers with layers inside that
-    are no models, and for pictures of any size.
+    are no models, and for images of any size.
 
     Example:
 
@@ -115,7 +115,7 @@ def _floats(tensors: Any) -> list[Any]:
 
 
 def _shapes(tensors: Any) -> list[Shape]:
-    """Shapes of symbolic tensors, all known but for the number of pictures."""
+    """Shapes of symbolic tensors, all known but for the number of images."""
     shapes = [tuple(tensor.shape[1:]) for tensor in tensors]
     if any(None in shape for shape in shapes):
         raise _NotInGraphError

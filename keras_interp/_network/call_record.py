@@ -35,7 +35,7 @@ class LayerCall:
         path: names of the models and layers around it, then its own.
         operation: weak reference to it.
         index: how often it had been called before.
-        shape: of what it put out, `None` for the number of pictures; `None` for
+        shape: of what it put out, `None` for the number of images; `None` for
             several tensors.
         dtype: of what it put out.
         layout: of the feature maps that it put out, `"channels_last"` or
@@ -83,7 +83,7 @@ class ModelOutput:
 
     Args:
         name: its name.
-        shape: its shape, `None` for the number of pictures.
+        shape: its shape, `None` for the number of images.
         activation: the final activation that is looked through, or `None`.
     """
 
@@ -111,7 +111,7 @@ class CallRecord:
         activations: names of the activation functions, in the order of first use.
         missed_rectifiers: ReLUs that no interceptor could see.
         bottlenecks: positions of the calls after which no other tensor is used, not
-            even the pictures.
+            even the images.
         maps_behind: calls with feature maps that an output depends on, by its position;
             of the outputs that were asked about.
         channels_first: name of a layer that takes the images as channels-first.
@@ -127,7 +127,7 @@ class CallRecord:
     channels_first: str | None = None
 
     def bytes_of_largest_output(self) -> int:
-        """Bytes in float32 of the largest tensor that a call put out for a picture."""
+        """Bytes in float32 of the largest tensor that a call put out for an image."""
         shapes = [call.shape for call in self.calls if call.shape]
         return 4 * max((math.prod(n or 1 for n in s[1:]) for s in shapes), default=0)
 

@@ -343,7 +343,7 @@ class CapturedCall(ReplacedCall):
     ```python
     def scores_of(added):
         captured = CapturedCall(layer, added=added)
-        scores, _ = forward.scores(pictures, targets, captured)
+        scores, _ = forward.scores(images, targets, captured)
         return scores, captured.output
 
     slope, activation = forward.gradient(scores_of, zeros)

@@ -32,8 +32,8 @@ from keras_interp._network.images import (
 )
 from keras_interp._network.model_state import kept_of, lock
 
-# A body takes the forward pass, the pictures and what else it asked for, as tensors,
-# and gives tensors whose first axis is the pictures.
+# A body takes the forward pass, the images and what else it asked for, as tensors,
+# and gives tensors whose first axis is the images.
 Body = Callable[..., Any]
 
 
@@ -114,33 +114,33 @@ class ObservedModel:
         self,
         key: Hashable,
         body: Body,
-        *per_picture: np.ndarray,
+        *per_image: np.ndarray,
         shared: Sequence[np.ndarray] = (),
         batch_size: int = 32,
         on_batch: Callable[[int], None] | None = None,
     ) -> list[np.ndarray]:
-        """Run a body on all pictures, a batch at a time.
+        """Run a body on all images, a batch at a time.
 
         Args:
             key: name of the method and every setting that the body depends on. The
                 first body of a key is compiled and used from then on.
-            body: takes a `Forward`, the pictures, the targets, the arrays of
-                `per_picture` and those of `shared`; gives a tensor or several, the
-                first axis the pictures. It must not hold the model.
-            *per_picture: arrays with a row per picture.
-            shared: arrays that are the same for all pictures.
-            batch_size: most pictures that are computed at once.
-            on_batch: called after each batch with the number of its pictures.
+            body: takes a `Forward`, the images, the targets, the arrays of
+                `per_image` and those of `shared`; gives a tensor or several, the
+                first axis the images. It must not hold the model.
+            *per_image: arrays with a row for each image.
+            shared: arrays that are the same for all images.
+            batch_size: most images that are computed at once.
+            on_batch: called after each batch with the number of its images.
 
         Returns:
-            Arrays, a row per picture.
+            Arrays, a row for each image.
         """
-        most = self.pictures_at_once(batch_size)
+        most = self.images_at_once(batch_size)
         if most < batch_size:
             # No call has many fewer than the others.
             count = max(1, len(self.inputs))
             batch_size = -(-count // -(-count // most))
-        rows = [*self.inputs.arrays, *self._asked(), *per_picture]
+        rows = [*self.inputs.arrays, *self._asked(), *per_image]
         shared = [np.asarray(array) for array in shared]
         function = self._compiled(key, body, rows, shared)
         # Carried to the device once, not with every batch.
@@ -158,11 +158,11 @@ class ObservedModel:
             return parts[0]
         return [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
 
-    def pictures_at_once(self, batch_size: int) -> int:
-        """Most pictures, or copies of pictures, that one call should take.
+    def images_at_once(self, batch_size: int) -> int:
+        """Most images, or copies of images, that one call should take.
 
         Args:
-            batch_size: most pictures that are computed at once.
+            batch_size: most images that are computed at once.
 
         Returns:
             `batch_size`, or less where the backend is slow with tensors of so many.
@@ -179,7 +179,7 @@ class ObservedModel:
         return batch_size if batch_size * each <= most else max(1, most // each)
 
     def _padded_size(self, size: int, batch_size: int) -> int:
-        """Pictures to compute, so that no smaller last batch needs a new trace."""
+        """Images to compute, so that no smaller last batch needs a new trace."""
         if size == 0:
             return 1
         several = len(self.inputs) > batch_size
@@ -241,15 +241,15 @@ class ObservedModel:
 
 
 class ExplainedModel(ObservedModel):
-    """A model, pictures and what is asked about them, checked and ready to compute.
+    """A model, images and what is asked about them, checked and ready to compute.
 
     Example:
 
     ```python
     explained = ExplainedModel(model, images, class_index=3)
 
-    def body(forward, pictures, targets):
-        slopes, _ = forward.gradient(lambda at: forward.scores(at, targets), pictures)
+    def body(forward, images, targets):
+        slopes, _ = forward.gradient(lambda at: forward.scores(at, targets), images)
         return slopes
 
     (slopes,) = explained.compute("gradient", body, batch_size=32)
@@ -258,12 +258,12 @@ class ExplainedModel(ObservedModel):
     Args:
         model: any built Keras model.
         images: `(batch, height, width, channels)`, or the model's several inputs.
-        class_index: class to explain, one for all or one per picture; `None` for the
-            class of highest score in each picture. With `layer_name`: the filter.
+        class_index: class to explain, one for all or one for each image; `None` for the
+            class of highest score in each image. With `layer_name`: the filter.
         layer_name: layer whose filter is explained in place of a class.
         call_index: which call of that layer.
         output_index: which of several outputs: position or name.
-        input_index: which of several inputs are the pictures: position or key.
+        input_index: which of several inputs are the images: position or key.
 
     Raises:
         ValueError: for anything that cannot be computed, before it is.
@@ -356,7 +356,7 @@ def explained_output(model: Any, images: Any, **options: Any) -> str:
 
     Args:
         model: the model.
-        images: as for the methods; one picture is enough.
+        images: as for the methods; one image is enough.
         **options: `layer_name`, `output_index` and so on, as for the methods.
 
     Returns:

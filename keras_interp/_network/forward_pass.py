@@ -31,7 +31,7 @@ class Forward:
     Args:
         model: weak reference to the model.
         structure: of its inputs.
-        position: of the pictures among them.
+        position: of the images among them.
         others: tensors of the other inputs.
         output: position of the explained output among the outputs.
         unit: the call of the layer whose filter is explained; `None` for a class.
@@ -57,7 +57,7 @@ class Forward:
         self._signal = HALF_PRECISION_SIGNAL if "float16" in dtypes else 1.0
 
     def repeated(self, times: int) -> Forward:
-        """The same for pictures that each come several times, one after another."""
+        """The same for images that each come several times, one after another."""
         others = [ops.repeat(tensor, times, axis=0) for tensor in self._others]
         return Forward(
             self._model,
@@ -68,41 +68,41 @@ class Forward:
             self._unit,
         )
 
-    def logits(self, pictures: Any, *interceptors: Interceptor) -> Any:
+    def logits(self, images: Any, *interceptors: Interceptor) -> Any:
         """What the model says, before a final softmax or sigmoid.
 
         Args:
-            pictures: tensor `(batch, height, width, channels)`.
+            images: tensor `(batch, height, width, channels)`.
             *interceptors: that see the calls of the model.
 
         Returns:
             float32 tensor `(batch, classes)`.
         """
         seen = FinalActivation()
-        outputs = self.outputs(pictures, *interceptors, seen)
+        outputs = self.outputs(images, *interceptors, seen)
         tensor = keras.tree.flatten(outputs)[self._output]
         logits, _ = seen.look_through(tensor)
         classes = number_of_classes(tuple(logits.shape))
         return ops.cast(ops.reshape(logits, (-1, classes)), "float32")
 
-    def outputs(self, pictures: Any, *interceptors: Interceptor) -> Any:
+    def outputs(self, images: Any, *interceptors: Interceptor) -> Any:
         """What the model returns, in inference mode."""
         arrays = list(self._others)
-        arrays.insert(self._position, pictures)
+        arrays.insert(self._position, images)
         inputs = keras.tree.pack_sequence_as(self._structure, arrays)
         return called_in_inference(alive(self._model), inputs, *interceptors)
 
     def scores(
         self,
-        pictures: Any,
+        images: Any,
         targets: Any,
         *interceptors: Interceptor,
         all_given: bool = False,
     ) -> tuple[Any, Any]:
-        """Score of the explained class, or of the explained filter, of each picture.
+        """Score of the explained class, or of the explained filter, of each image.
 
         Args:
-            pictures: tensor `(batch, height, width, channels)`.
+            images: tensor `(batch, height, width, channels)`.
             targets: int32 tensor `(batch,)`, class or filter; -1 for the one of highest
                 score.
             *interceptors: that see the calls of the model.
@@ -114,10 +114,10 @@ class Forward:
             filters that were meant.
         """
         if self._unit is None:
-            logits = self.logits(pictures, *interceptors)
+            logits = self.logits(images, *interceptors)
             return class_scores(logits, targets, all_given=all_given)
         captured = CapturedCall(self._unit.operation(), self._unit.index)
-        self.outputs(pictures, *interceptors, captured)
+        self.outputs(images, *interceptors, captured)
         maps = as_channels_last(captured.output, self._unit.layout)
         return filter_scores(maps, targets, all_given=all_given)
 
@@ -144,26 +144,26 @@ class Forward:
 
 
 def activation_and_gradient(
-    forward: Forward, call: LayerCall, pictures: Any, targets: Any, *interceptors: Any
+    forward: Forward, call: LayerCall, images: Any, targets: Any, *interceptors: Any
 ) -> tuple[Any, Any]:
     """What a layer puts out, and the gradient of the score with respect to it.
 
     Args:
         forward: the forward pass inside a compiled function.
         call: of the layer.
-        pictures: tensor `(batch, height, width, channels)`.
+        images: tensor `(batch, height, width, channels)`.
         targets: int32 tensor `(batch,)`.
         *interceptors: that see the calls of the model.
 
     Returns:
         Two tensors of the shape and dtype of the layer's output, the channels last.
     """
-    sizes = (ops.shape(pictures)[0], *(call.shape or ())[1:])
+    sizes = (ops.shape(images)[0], *(call.shape or ())[1:])
     zeros = ops.zeros(sizes, call.dtype)
 
     def scores_of(added: Any) -> tuple[Any, Any]:
         captured = CapturedCall(call.operation(), call.index, added)
-        scores, _ = forward.scores(pictures, targets, *interceptors, captured)
+        scores, _ = forward.scores(images, targets, *interceptors, captured)
         return scores, captured.output
 
     slope, activation = forward.gradient(scores_of, zeros)

@@ -64,8 +64,8 @@ def _maps_behind(explained: ExplainedModel, position: int) -> list[LayerCall]:
 
     def function(*tensors: Any) -> list[Any]:
         added, arrays = tensors[: len(calls)], list(tensors[len(calls) :])
-        pictures = keras.tree.pack_sequence_as(inputs.structure, arrays)
-        outputs = called_in_inference(model, pictures, _AddedToCalls(calls, added))
+        images = keras.tree.pack_sequence_as(inputs.structure, arrays)
+        outputs = called_in_inference(model, images, _AddedToCalls(calls, added))
         return [keras.tree.flatten(outputs)[position]]
 
     specs = [_backend.ArraySpec((), "float32")] * len(calls) + [

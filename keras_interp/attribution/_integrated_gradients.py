@@ -95,7 +95,7 @@ def integrated_gradients(
     )
     reference = reference_images(baseline, explained.inputs.images, "baseline")
     progress = Progress(len(explained.inputs) * len(points), verbose)
-    plan = copy_plan(len(points), explained.pictures_at_once(batch_size))
+    plan = copy_plan(len(points), explained.images_at_once(batch_size))
     fix_targets(explained, batch_size)
     total = np.zeros(explained.inputs.images.shape)
     for chunk in plan.chunks():

@@ -116,7 +116,7 @@ def _covered_scores(
     """Scores of the images with each patch, `(batch, patches)`, row by row."""
     # One image of flags per patch would be as large as the images themselves.
     down, right = np.divmod(np.arange(len(rows) * len(columns)), len(columns))
-    plan = copy_plan(len(down), explained.pictures_at_once(batch_size))
+    plan = copy_plan(len(down), explained.images_at_once(batch_size))
     parts = []
     for chunk in plan.chunks():
         (scores,) = explained.compute(

@@ -104,7 +104,7 @@ def smooth_grad(
         output_index=output_index,
         input_index=input_index,
     )
-    plan = copy_plan(samples, explained.pictures_at_once(batch_size))
+    plan = copy_plan(samples, explained.images_at_once(batch_size))
     fix_targets(explained, batch_size)
     progress = Progress(len(explained.inputs) * samples, verbose)
     moments = _moments(explained, plan, noise, statistic, seed, progress)

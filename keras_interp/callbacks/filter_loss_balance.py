@@ -34,7 +34,7 @@ class FilterLossBalance(keras.callbacks.Callback):
     Args:
         ratio: How hard the filter loss pulls in the first epoch, as a share of the
             reconstruction. The paper's is 2/3.
-        sample: Pictures, or features as `Explainer.performer_features` gives them.
+        sample: Images, or features as `Explainer.performer_features` gives them.
 
     Raises:
         ValueError: If the ratio is negative, or the model's filter losses have a weight

@@ -108,16 +108,16 @@ def test_bodies_get_arrays_of_each_image_and_of_all(model):
     assert chosen.tolist() == [1] * 7
 
 
-def test_fewer_pictures_at_once_where_the_backend_is_faster_so(monkeypatch):
+def test_fewer_images_at_once_where_the_backend_is_faster_so(monkeypatch):
     images, model = sample_images(9), spelled()
     expected = gradient(model, images, 1)
     explained = ExplainedModel(model, images, 1)
     each = explained.record.bytes_of_largest_output()
     assert each == 12 * 10 * 6 * 4
     monkeypatch.setattr(_backend, "most_bytes_at_once", lambda: None)
-    assert explained.pictures_at_once(32) == 32
+    assert explained.images_at_once(32) == 32
     monkeypatch.setattr(_backend, "most_bytes_at_once", lambda: 5 * each - 1)
-    assert [explained.pictures_at_once(size) for size in (2, 4, 5, 32)] == [2, 4, 4, 4]
+    assert [explained.images_at_once(size) for size in (2, 4, 5, 32)] == [2, 4, 4, 4]
 
     def images_of_the_call(forward, images, targets):
         return targets * 0 + ops.shape(images)[0]
@@ -129,7 +129,7 @@ def test_fewer_pictures_at_once_where_the_backend_is_faster_so(monkeypatch):
     np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=1e-7)
     # A single image may be too large as well.
     monkeypatch.setattr(_backend, "most_bytes_at_once", lambda: each // 2)
-    assert explained.pictures_at_once(32) == 1
+    assert explained.images_at_once(32) == 1
 
 
 def test_half_precision_keeps_small_gradients():

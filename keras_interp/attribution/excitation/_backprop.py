@@ -303,11 +303,11 @@ def default_maps(explained: ExplainedModel) -> LayerCall:
     """The maps from which the coarsest convolutions start.
 
     Args:
-        explained: the model, one of its outputs, and pictures.
+        explained: the model, one of its outputs, and images.
 
     Returns:
         The last call before the first convolution of the coarsest resolution whose maps
-        are a bottleneck and have at least 1 / `COARSEST_STRIDE` of the picture's
+        are a bottleneck and have at least 1 / `COARSEST_STRIDE` of the image's
         resolution; where there is none, the last such call that has a layer with
         weights after it; failing that, the last call with maps that the explained
         output depends on.

@@ -57,7 +57,7 @@ class ExcitationTrace(Interceptor):
     ```python
     def score(zeros):
         trace = ExcitationTrace(target, None, 0, zeros)
-        _, chosen = forward.scores(pictures, targets, trace)
+        _, chosen = forward.scores(images, targets, trace)
         return ops.sum(class_scores(trace.end(), chosen)[0]), ()
 
     probability = backend.value_and_gradient(score, zeros)[2]
