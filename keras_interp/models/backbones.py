@@ -48,21 +48,22 @@ def AlexNet(
 
     Args:
         input_shape: `(height, width, channels)` in pixels, channels last, sides of at
-            least 67; `fc6` takes whatever map size results.
-        classes: number of outputs.
-        weights: `None` (random), `"imagenet"` (`imagenet-caffe-alex.mat` in the weights
-            folder, see `keras_interp.models.find_weights`), or the path of a MatConvNet
-            `.mat`, Keras `.weights.h5`, `.h5` or `.keras` file. With
+            least 67; `fc6` takes whatever map size results. Defaults to
+            `(227, 227, 3)`.
+        classes: number of outputs. Defaults to 1000.
+        weights: `None` (random, the default), `"imagenet"` (`imagenet-caffe-alex.mat`
+            in the weights folder, see `keras_interp.models.find_weights`), or the path
+            of a MatConvNet `.mat`, Keras `.weights.h5`, `.h5` or `.keras` file. With
             `interpretable=True`, or another number of classes than 1000, `fc6` to `fc8`
             and `"conv_interpretable"` stay new, as in the paper, unless the file holds
             all of them with the right shapes.
         interpretable: `True` makes all the maps of `"relu5"` interpretable and adds
             above them `"conv_interpretable"`, an interpretable 3x3 convolution of the
-            same width.
-        include_top: `False` ends the network at `"pool5"`.
+            same width. Defaults to `False`.
+        include_top: `False` ends the network at `"pool5"`. Defaults to `True`.
         classifier_activation: activation of the outputs, e.g. `"softmax"`,
-            `"sigmoid"` or `None` for logits.
-        name: name of the model.
+            `"sigmoid"` or `None` for logits. Defaults to `"softmax"`.
+        name: name of the model. Defaults to that of the network.
         **interpretable_keywords: keywords of `InterpretableConv` for the interpretable
             layers; `fraction` is 1.0 by default here, as in the paper.
 
@@ -111,21 +112,22 @@ def VGG_M(
 
     Args:
         input_shape: `(height, width, channels)` in pixels, channels last, sides of at
-            least 59; `fc6` takes whatever map size results.
-        classes: number of outputs.
-        weights: `None` (random), `"imagenet"` (`imagenet-vgg-m.mat` in the weights
-            folder, see `keras_interp.models.find_weights`), or the path of a MatConvNet
-            `.mat`, Keras `.weights.h5`, `.h5` or `.keras` file. With
+            least 59; `fc6` takes whatever map size results. Defaults to
+            `(224, 224, 3)`.
+        classes: number of outputs. Defaults to 1000.
+        weights: `None` (random, the default), `"imagenet"` (`imagenet-vgg-m.mat` in the
+            weights folder, see `keras_interp.models.find_weights`), or the path of a
+            MatConvNet `.mat`, Keras `.weights.h5`, `.h5` or `.keras` file. With
             `interpretable=True`, or another number of classes than 1000, `fc6` to `fc8`
             and `"conv_interpretable"` stay new, as in the paper, unless the file holds
             all of them with the right shapes.
         interpretable: `True` makes all the maps of `"relu5"` interpretable and adds
             above them `"conv_interpretable"`, an interpretable 3x3 convolution of the
-            same width.
-        include_top: `False` ends the network at `"pool5"`.
+            same width. Defaults to `False`.
+        include_top: `False` ends the network at `"pool5"`. Defaults to `True`.
         classifier_activation: activation of the outputs, e.g. `"softmax"`,
-            `"sigmoid"` or `None` for logits.
-        name: name of the model.
+            `"sigmoid"` or `None` for logits. Defaults to `"softmax"`.
+        name: name of the model. Defaults to that of the network.
         **interpretable_keywords: keywords of `InterpretableConv` for the interpretable
             layers; `fraction` is 1.0 by default here, as in the paper.
 
@@ -173,21 +175,22 @@ def VGG_S(
 
     Args:
         input_shape: `(height, width, channels)` in pixels, channels last, sides of at
-            least 43; `fc6` takes whatever map size results.
-        classes: number of outputs.
-        weights: `None` (random), `"imagenet"` (`imagenet-vgg-s.mat` in the weights
-            folder, see `keras_interp.models.find_weights`), or the path of a MatConvNet
-            `.mat`, Keras `.weights.h5`, `.h5` or `.keras` file. With
+            least 43; `fc6` takes whatever map size results. Defaults to
+            `(224, 224, 3)`.
+        classes: number of outputs. Defaults to 1000.
+        weights: `None` (random, the default), `"imagenet"` (`imagenet-vgg-s.mat` in the
+            weights folder, see `keras_interp.models.find_weights`), or the path of a
+            MatConvNet `.mat`, Keras `.weights.h5`, `.h5` or `.keras` file. With
             `interpretable=True`, or another number of classes than 1000, `fc6` to `fc8`
             and `"conv_interpretable"` stay new, as in the paper, unless the file holds
             all of them with the right shapes.
         interpretable: `True` makes all the maps of `"relu5"` interpretable and adds
             above them `"conv_interpretable"`, an interpretable 3x3 convolution of the
-            same width.
-        include_top: `False` ends the network at `"pool5"`.
+            same width. Defaults to `False`.
+        include_top: `False` ends the network at `"pool5"`. Defaults to `True`.
         classifier_activation: activation of the outputs, e.g. `"softmax"`,
-            `"sigmoid"` or `None` for logits.
-        name: name of the model.
+            `"sigmoid"` or `None` for logits. Defaults to `"softmax"`.
+        name: name of the model. Defaults to that of the network.
         **interpretable_keywords: keywords of `InterpretableConv` for the interpretable
             layers; `fraction` is 1.0 by default here, as in the paper.
 
@@ -236,22 +239,23 @@ def VGG16(
 
     Args:
         input_shape: `(height, width, channels)` in pixels, channels last, sides of at
-            least 32; `fc6` takes whatever map size results.
-        classes: number of outputs.
-        weights: `None` (random), `"imagenet"` (the file that `keras.applications.VGG16`
-            uses, or `imagenet-vgg-verydeep-16.mat`, from the weights folder, see
-            `keras_interp.models.find_weights`; otherwise Keras downloads it), or the
-            path of a MatConvNet `.mat`, Keras `.weights.h5`, `.h5` or `.keras` file.
-            With `interpretable=True`, or another number of classes than 1000, `fc6` to
-            `fc8` and `"conv_interpretable"` stay new, as in the paper, unless the file
-            holds all of them with the right shapes.
+            least 32; `fc6` takes whatever map size results. Defaults to
+            `(224, 224, 3)`.
+        classes: number of outputs. Defaults to 1000.
+        weights: `None` (random, the default), `"imagenet"` (the file that
+            `keras.applications.VGG16` uses, or `imagenet-vgg-verydeep-16.mat`, from the
+            weights folder, see `keras_interp.models.find_weights`; otherwise Keras
+            downloads it), or the path of a MatConvNet `.mat`, Keras `.weights.h5`,
+            `.h5` or `.keras` file. With `interpretable=True`, or another number of
+            classes than 1000, `fc6` to `fc8` and `"conv_interpretable"` stay new, as in
+            the paper, unless the file holds all of them with the right shapes.
         interpretable: `True` makes all the maps of `"relu5_3"` interpretable and adds
             above them `"conv_interpretable"`, an interpretable 3x3 convolution of the
-            same width.
-        include_top: `False` ends the network at `"pool5"`.
+            same width. Defaults to `False`.
+        include_top: `False` ends the network at `"pool5"`. Defaults to `True`.
         classifier_activation: activation of the outputs, e.g. `"softmax"`,
-            `"sigmoid"` or `None` for logits.
-        name: name of the model.
+            `"sigmoid"` or `None` for logits. Defaults to `"softmax"`.
+        name: name of the model. Defaults to that of the network.
         **interpretable_keywords: keywords of `InterpretableConv` for the interpretable
             layers; `fraction` is 1.0 by default here, as in the paper.
 
@@ -301,22 +305,23 @@ def VGG19(
 
     Args:
         input_shape: `(height, width, channels)` in pixels, channels last, sides of at
-            least 32; `fc6` takes whatever map size results.
-        classes: number of outputs.
-        weights: `None` (random), `"imagenet"` (the file that `keras.applications.VGG19`
-            uses, or `imagenet-vgg-verydeep-19.mat`, from the weights folder, see
-            `keras_interp.models.find_weights`; otherwise Keras downloads it), or the
-            path of a MatConvNet `.mat`, Keras `.weights.h5`, `.h5` or `.keras` file.
-            With `interpretable=True`, or another number of classes than 1000, `fc6` to
-            `fc8` and `"conv_interpretable"` stay new, as in the paper, unless the file
-            holds all of them with the right shapes.
+            least 32; `fc6` takes whatever map size results. Defaults to
+            `(224, 224, 3)`.
+        classes: number of outputs. Defaults to 1000.
+        weights: `None` (random, the default), `"imagenet"` (the file that
+            `keras.applications.VGG19` uses, or `imagenet-vgg-verydeep-19.mat`, from the
+            weights folder, see `keras_interp.models.find_weights`; otherwise Keras
+            downloads it), or the path of a MatConvNet `.mat`, Keras `.weights.h5`,
+            `.h5` or `.keras` file. With `interpretable=True`, or another number of
+            classes than 1000, `fc6` to `fc8` and `"conv_interpretable"` stay new, as in
+            the paper, unless the file holds all of them with the right shapes.
         interpretable: `True` makes all the maps of `"relu5_4"` interpretable and adds
             above them `"conv_interpretable"`, an interpretable 3x3 convolution of the
-            same width.
-        include_top: `False` ends the network at `"pool5"`.
+            same width. Defaults to `False`.
+        include_top: `False` ends the network at `"pool5"`. Defaults to `True`.
         classifier_activation: activation of the outputs, e.g. `"softmax"`,
-            `"sigmoid"` or `None` for logits.
-        name: name of the model.
+            `"sigmoid"` or `None` for logits. Defaults to `"softmax"`.
+        name: name of the model. Defaults to that of the network.
         **interpretable_keywords: keywords of `InterpretableConv` for the interpretable
             layers; `fraction` is 1.0 by default here, as in the paper.
 
@@ -361,23 +366,24 @@ def SqueezeNet(
     ```
 
     Args:
-        input_shape: `(height, width, channels)` in pixels, channels last.
-        classes: number of outputs. With 1000 classes (and `interpretable=False`) the
-            head is the published one, whose logits pass a ReLU before the mean; any
-            other head has no such ReLU, because a sigmoid of a number that is never
-            negative could not say "no".
-        weights: `None` (random), `"imagenet"` (the file
+        input_shape: `(height, width, channels)` in pixels, channels last, sides of at
+            least 35. Defaults to `(227, 227, 3)`.
+        classes: number of outputs, by default 1000. With 1000 classes (and
+            `interpretable=False`) the head is the published one, whose logits pass a
+            ReLU before the mean; any other head has no such ReLU, because a sigmoid of
+            a number that is never negative could not say "no".
+        weights: `None` (random, the default), `"imagenet"` (the file
             `squeezenet_v1.0_imagenet.npz` in the weights folder, see
-            `keras_interp.models.find_weights`) or the path of an `.npz`,
-            `.weights.h5` or `.keras` file.
+            `keras_interp.models.find_weights`) or the path of an `.npz`, `.weights.h5`
+            or `.keras` file.
         interpretable: `True` makes all the maps of `"fire9"` interpretable and adds
             above them `"conv_interpretable"`, an interpretable 3x3 convolution of the
-            same width; the head is then new.
+            same width; the head is then new. Defaults to `False`.
         include_top: `False` ends the network at `"fire9"` (or
-            `"conv_interpretable"`).
+            `"conv_interpretable"`). Defaults to `True`.
         classifier_activation: activation of the outputs, e.g. `"softmax"`,
-            `"sigmoid"` or `None` for logits.
-        name: name of the model.
+            `"sigmoid"` or `None` for logits. Defaults to `"softmax"`.
+        name: name of the model. Defaults to that of the network.
         **interpretable_keywords: keywords of `InterpretableConv` for the
             interpretable layers; `fraction` is 1.0 by default here, as in the paper.
 

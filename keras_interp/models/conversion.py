@@ -64,7 +64,7 @@ def to_interpretable(
             A layer of an inner model is found by its name, too; where names occur
             twice, give the path `"inner_model/layer"`.
         add_layer: whether to add an interpretable 3x3 convolution of the same width
-            above the maps, with new, random weights.
+            above the maps, with new, random weights. Defaults to True.
         **interpretable_conv_kwargs: keywords of `InterpretableConv`. Those of the mask
             and the filter loss hold for both layers, those of `Conv2D` (`kernel_size`,
             `kernel_initializer`...) for the added one.

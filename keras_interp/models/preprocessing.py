@@ -24,7 +24,7 @@ def preprocess_input(images: Any, backbone: str = "squeezenet") -> np.ndarray:
             green blue, values 0 to 255 (uint8 or float). They are not resized.
         backbone: `"squeezenet"`, `"alexnet"`, `"vgg_m"`, `"vgg_s"`, `"vgg16"` or
             `"vgg19"`; also the name of a model that the functions of those names
-            built.
+            built. Defaults to `"squeezenet"`.
 
     Returns:
         float32 array of the same shape. SqueezeNet, VGG-16 and VGG-19 get blue, green,

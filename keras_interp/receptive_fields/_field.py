@@ -143,12 +143,13 @@ def receptive_field(
             name alone is not unique. A layer used several times is taken where it is
             used first.
         image_size: side or `(height, width)` of the images in pixels, for models that
-            leave it open and whose padding depends on it.
+            leave it open and whose padding depends on it. Defaults to None, the size
+            that the model says.
         rules: for layers without a rule of their own, or in place of it: what one unit
             of the layer sees, in units of the layer's inputs. The key is the name or
             path of a layer, or a class of layers. `ReceptiveField(1, 1, 0)` says that
             a layer works cell by cell, `ReceptiveField(3, 2, 1)` that it works like a
-            3 x 3 convolution of stride 2 without padding.
+            3 x 3 convolution of stride 2 without padding. Defaults to None, no rules.
 
     Returns:
         `ReceptiveField` with `.size`, `.stride` and `.start` in pixels.

@@ -42,7 +42,7 @@ class PerformerReader(keras.Model):
 
     @property
     def trainable_weights(self) -> list[Any]:
-        """As `trainable_variables`."""
+        """The same; Keras leaves metrics and seeds out of both."""
         return self._without_performer(super().trainable_weights)
 
     @property
@@ -53,7 +53,7 @@ class PerformerReader(keras.Model):
 
     @property
     def non_trainable_weights(self) -> list[Any]:
-        """As `non_trainable_variables`, without metrics and seeds."""
+        """All other variables but metrics and seeds, the performer's among them."""
         learnt = {id(variable) for variable in self.trainable_weights}
         return [v for v in self.weights if id(v) not in learnt]
 
