@@ -9,6 +9,7 @@ import pytest
 
 from keras_interp.plotting import overlay
 from keras_interp.reporting import ReportBars, ReportFigure, ReportSection, ReportTable
+from keras_interp.reporting._sections import limit_of_dead
 from keras_interp.reporting._words import METRICS, glossary, metric_words
 
 
@@ -86,3 +87,9 @@ def test_the_glossary_explains_each_metric_once():
     assert terms.count("Tracking") == 1
     assert "Filter" in terms and "Unknown" not in terms
     assert len(terms) == len(set(terms))
+
+
+def test_more_than_a_tenth_of_dead_filters_are_a_limit():
+    assert limit_of_dead(0.1) == [] and limit_of_dead(float("nan")) == []
+    (sentence,) = limit_of_dead(0.11)
+    assert sentence.startswith("11% of the filters hardly ever fire")
