@@ -1,13 +1,18 @@
 """The papers' tables, measured again with this library."""
 
 from keras_interp.reproduce._results import Results
+from keras_interp.reproduce._tasks import plan_tasks
+from keras_interp.reproduce._trunk import FrozenTrunk, Projection
 from keras_interp.reproduce.explainer._run import ExplainerSettings, reproduce_explainer
 from keras_interp.reproduce.icnn._run import IcnnSettings, reproduce_icnn
 
 __all__ = [
     "ExplainerSettings",
+    "FrozenTrunk",
     "IcnnSettings",
+    "Projection",
     "Results",
+    "plan_tasks",
     "reproduce_explainer",
     "reproduce_icnn",
 ]

@@ -103,7 +103,7 @@ def _draw_grad_cam(
 def _draw_contributions(
     explained: ExplainedTask, explainer: Explainer, rows: np.ndarray
 ) -> Any:
-    """What was used: contributions of the parts to the class score of each picture."""
+    """What was used: contributions of the parts to the class score of each image."""
     from matplotlib.figure import Figure
 
     task = explained.task

@@ -143,7 +143,7 @@ def layer_field(
 
 
 def decisions(scores: np.ndarray) -> np.ndarray:
-    """Class of each picture; 0 or 1 for one logistic unit."""
+    """Class of each image; 0 or 1 for one logistic unit."""
     if scores.shape[1] == 1:
         return (scores[:, 0] > 0.5).astype(int)
     return scores.argmax(axis=1)
