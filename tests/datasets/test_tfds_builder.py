@@ -213,7 +213,7 @@ def test_two_preparations_at_once_leave_a_complete_folder(prepare, tmp_path):
     "config", [{"size": 0}, {"size": (8.5, 8)}, {"num_images": -1}]
 )
 def test_a_wrong_configuration_is_an_error(prepare, config):
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(ValueError, match="Expected (size|num_images) as"):
         prepare(config=DrawnConfig(name="wrong", **config))
 
 
