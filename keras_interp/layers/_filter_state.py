@@ -104,6 +104,7 @@ class FilterState(keras.layers.Layer):
         self.by_response = by_response
         self.literal = literal
         self.prepared = False
+        self.loaded = False
         self.filters = 0
         self.num_categories: int | None = None
         self.log_mean_likelihood = self.steps = self.slope = None
@@ -127,6 +128,8 @@ class FilterState(keras.layers.Layer):
         self.filters = filters
         self.epoch = add_state(self, "epoch", (), 1.0)
         self.epoch_state = add_state(self, "epoch_state", ())
+        # How many there were before the `fit` in progress.
+        self.epochs_before = add_state(self, "epochs_before", ())
         # Filter loss, mutual information and its two entropies, over `log_batches`.
         self.log_totals = add_state(self, "log_totals", (4,))
         self.log_batches = add_state(self, "log_batches", ())
@@ -154,16 +157,30 @@ class FilterState(keras.layers.Layer):
 
     # Epochs and the log -----------------------------------------------------------
 
-    def begin_epoch(self, fresh: bool) -> None:
-        """Count an epoch, unless the one in progress has not ended yet.
+    def begin_epoch(self) -> None:
+        """Count an epoch; the first one is that of a layer that was not trained."""
+        begun = ops.cast(ops.convert_to_tensor(self.epoch_state) != 0, "float32")
+        self.epoch.assign(self.epoch + begun)
+        self.epoch_state.assign(IN_PROGRESS)
+
+    def begin_epoch_of_fit(self, index: int, first: int) -> None:
+        """Count the epoch that `fit` begins.
+
+        A `fit` goes on counting where the one before it ended. One that goes on from a
+        file that was saved within an epoch was killed: its epochs are those of the
+        `fit` that was killed, whichever of them it does again.
 
         Args:
-            fresh: Whether an epoch in progress is over now. Otherwise it goes on: a
-                `fit` that was killed within an epoch begins that epoch again.
+            index: The epoch's number in this `fit`, from 0.
+            first: `initial_epoch` of this `fit`.
         """
-        state = ops.convert_to_tensor(self.epoch_state)
-        over = (state != 0) if fresh else (state > 0)
-        self.epoch.assign(self.epoch + ops.cast(over, "float32"))
+        if index == first:
+            state, epoch = self.epoch_state.numpy(), self.epoch.numpy()
+            if not (self.loaded and state == IN_PROGRESS):
+                done = float(epoch) - (0 if state > 0 else 1)
+                self.epochs_before.assign(max(done - first, 0.0))
+            self.loaded = False
+        self.epoch.assign(self.epochs_before + (index + 1.0))
         self.epoch_state.assign(IN_PROGRESS)
 
     def end_epoch(self) -> None:
@@ -256,8 +273,8 @@ class FilterState(keras.layers.Layer):
         """Category of each filter, int `(filters,)`; -1 before any label was seen."""
         if self.num_categories is None:
             return np.full(self.filters, -1)
-        mean_activation = ops.convert_to_numpy(self.mean_activation)
-        seen = ops.convert_to_numpy(self.category_share) > 0
+        mean_activation = self.mean_activation.numpy()
+        seen = self.category_share.numpy() > 0
         if not seen.any():
             return np.full(len(mean_activation), -1)
         return np.where(seen, mean_activation, -np.inf).argmax(axis=1)
@@ -384,6 +401,7 @@ class FilterState(keras.layers.Layer):
             stored = {**kept, **stored}
         if holds_the_state_of(self, stored):
             super().load_own_variables(stored)
+            self.loaded = True
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
         """Does nothing: running state is no kernel."""
@@ -434,7 +452,7 @@ class FilterLog(keras.metrics.Metric):
         empty dict, which Keras drops. So `train_on_batch` returns what it does for a
         Conv2D, while `fit`, which reads the metrics where an epoch ends, logs them.
         """
-        asking = asking_function()
+        asking = asking_function().name
         if asking == "fit" and self.counts():
             self.state.end_epoch()
         reads = asking in ("fit", "evaluate") and not self.silent
@@ -443,10 +461,10 @@ class FilterLog(keras.metrics.Metric):
 
     def means(self) -> dict[str, float]:
         """Means since the last reset as numbers; empty if nothing was measured."""
-        batches = float(ops.convert_to_numpy(self.state.log_batches))
+        batches = float(self.state.log_batches.numpy())
         if not batches:
             return {}
-        totals = ops.convert_to_numpy(self.state.log_totals)
+        totals = self.state.log_totals.numpy()
         return {
             name: float(total) / batches
             for name, total in zip(self.names, totals, strict=False)
@@ -456,7 +474,8 @@ class FilterLog(keras.metrics.Metric):
         """Forget the batches, and count the epoch that `fit` begins."""
         if not self.state.prepared:
             return
-        self.state.log_totals.assign(ops.zeros_like(self.state.log_totals))
+        self.state.log_totals.assign(ops.zeros((4,)))
         self.state.log_batches.assign(0.0)
-        if asking_function() == "fit" and self.counts():
-            self.state.begin_epoch(fresh=False)
+        asking = asking_function()
+        if asking.name == "fit" and self.counts():
+            self.state.begin_epoch_of_fit(asking.epoch, asking.first_epoch)

@@ -34,6 +34,7 @@ MONITOR_TEMPERATURE = 0.3
 # With scale="peak" a filter that hardly fires is not blown up beyond ten times the
 # others: no divisor is below this share of the filters' mean peak.
 LOWEST_PEAK = 0.1
+LARGEST_LOSS = 1e37
 
 
 @keras.saving.register_keras_serializable(package="keras_interp")
@@ -272,7 +273,7 @@ class InterpretableMask(keras.layers.Layer):
                 "Received: a layer without a known input. Call the model on a batch, "
                 "or give it a keras.Input, before the loop."
             )
-        self._statistics.begin_epoch(fresh=True)
+        self._statistics.begin_epoch()
 
     def call(
         self, inputs: Any, training: bool | None = None, labels: Any = None
@@ -338,7 +339,8 @@ class InterpretableMask(keras.layers.Layer):
         inputs = self._loss_inputs(feature_maps, categories, training)
         loss = self._reduced(self._loss_of_maps(inputs), feature_maps)
         if training:
-            add_loss_of_all(self, loss * self._current_weight(inputs.mean_peak))
+            weight = self._current_weight(inputs.mean_peak)
+            add_loss_of_all(self, self._weighted(loss, weight))
         if logs:
             full = self.monitor == "full"
             self._statistics.add_to_log(loss, self._entropies(inputs) if full else None)
@@ -355,7 +357,7 @@ class InterpretableMask(keras.layers.Layer):
             Scalar tensor.
         """
         loss, inputs = self._loss_without_weight(feature_maps, labels)
-        return loss * self._current_weight(inputs.mean_peak)
+        return self._weighted(loss, self._current_weight(inputs.mean_peak))
 
     def _loss_without_weight(
         self, feature_maps: Any, labels: Any
@@ -446,6 +448,15 @@ class InterpretableMask(keras.layers.Layer):
             # lambda_t ~ (1 / t) mean_x max_ij x_ij, "Implementation details".
             weight = weight * ops.mean(mean_peak)
         return weight
+
+    def _weighted(self, loss: Any, weight: Any) -> Any:
+        if self.scale == "peak":
+            return loss * weight
+        # Both grow with the activation. Their product may be beyond every float where
+        # its gradient, which grows with one of them, is not.
+        constant = ops.stop_gradient(loss)
+        value = ops.clip(constant * weight, -LARGEST_LOSS, LARGEST_LOSS)
+        return value + weight * (loss - constant)
 
     def _entropies(self, inputs: FilterLossInputs) -> Any:
         scale = MONITOR_TEMPERATURE if self.scale == "peak" else inputs.score_scale

@@ -185,12 +185,8 @@ def test_weights_are_the_ratio_of_both_pulls(images):
     others = (1 - ratio) * others / numbers(tracks.norm_ordinary.divisors())[:2]
     scale = ratio / numbers(tracks.norm_interpretable.divisors())[:2]
     mixed = ops.cast(maps * scale + others, "float32")
-    templates = tracks.mask._templates(mixed, *tracks.mask._peaks(mixed))
-    mean_peak = numbers(
-        tracks.mask._loss_inputs(
-            mixed, templates, features["category"], False
-        ).mean_peak
-    )
+    categories = tracks.mask._categories(features["category"])
+    mean_peak = numbers(tracks.mask._loss_inputs(mixed, categories, False).mean_peak)
     templates = ki.losses.part_templates(8, 8)
 
     def mutual_information(values):

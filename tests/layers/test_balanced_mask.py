@@ -70,7 +70,7 @@ def test_maps_are_masked_like_those_of_an_interpretable_mask(maps):
 
 @pytest.mark.parametrize(
     ("arguments", "states"),
-    [({}, 10), ({"filter_loss": "exact", "mask": False, "num_categories": 3}, 13)],
+    [({}, 11), ({"filter_loss": "exact", "mask": False, "num_categories": 3}, 14)],
 )
 def test_keras_layer_checks(arguments, states):
     TestCase().run_layer_test(

@@ -26,22 +26,22 @@ def test_one_name():
 @pytest.mark.parametrize(
     ("arguments", "shape", "states"),
     [
-        ({"filters": 4}, (2, 4, 5, 4), 9),
-        ({"filters": 4, "padding": "same", "strides": 2}, (2, 3, 4, 4), 9),
+        ({"filters": 4}, (2, 4, 5, 4), 10),
+        ({"filters": 4, "padding": "same", "strides": 2}, (2, 3, 4, 4), 10),
         (
             {"filters": 3, "kernel_size": (1, 3), "fraction": 1.0, "norm": "l2"},
             (2, 6, 5, 3),
-            9,
+            10,
         ),
         (
             {"filters": 6, "groups": 3, "peak": "centroid"},
             (2, 4, 5, 6),
-            9,
+            10,
         ),
-        ({"filters": 4, "dilation_rate": 2, "filter_loss": "exact"}, (2, 2, 3, 4), 9),
-        ({"filters": 4, "filter_loss": "running", "scale": "paper"}, (2, 4, 5, 4), 11),
-        ({"filters": 4, "filter_loss": None, "use_bias": False}, (2, 4, 5, 4), 9),
-        ({"filters": 4, "num_categories": 3, "fraction": 0}, (2, 4, 5, 4), 12),
+        ({"filters": 4, "dilation_rate": 2, "filter_loss": "exact"}, (2, 2, 3, 4), 10),
+        ({"filters": 4, "filter_loss": "running", "scale": "paper"}, (2, 4, 5, 4), 12),
+        ({"filters": 4, "filter_loss": None, "use_bias": False}, (2, 4, 5, 4), 10),
+        ({"filters": 4, "num_categories": 3, "fraction": 0}, (2, 4, 5, 4), 13),
     ],
 )
 def test_keras_layer_checks(arguments, shape, states):

@@ -18,28 +18,37 @@ import numpy as np
 import keras_interp as ki
 
 
-def train():
+def train(mode="exact", epochs=2, scale="peak", monitor=True, share=12):
     keras.utils.set_random_seed(0)
     model = ki.models.InterpretableSequential(
         [
             keras.Input((8, 8, 3)),
-            ki.InterpretableConv(4, 3, name="parts", filter_loss="exact"),
+            ki.InterpretableConv(
+                4,
+                3,
+                name="parts",
+                filter_loss=mode,
+                scale=scale,
+                monitor=monitor,
+                learn_beta=mode == "authors",
+                filter_loss_weight=1.0,
+            ),
             keras.layers.GlobalMaxPooling2D(),
             keras.layers.Dense(3, activation="softmax"),
         ]
     )
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     images = np.random.default_rng(0).random((12, 8, 8, 3), dtype="float32")
     labels = np.arange(12) % 3
     history = model.fit(
-        images, labels, batch_size=12, epochs=2, shuffle=False, verbose=0
+        images, labels, batch_size=share, epochs=epochs, shuffle=False, verbose=0
     )
     layer = model.get_layer("parts")
     return {
         "history": history.history,
         "epoch": float(np.asarray(layer.interpretable_mask.epoch)),
         "categories": layer.filter_categories.tolist(),
-        "weights": [np.asarray(w).tolist() for w in model.get_weights()],
+        "weights": [np.asarray(w).tolist() for w in model.weights],
     }
 """
 
@@ -50,9 +59,22 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
 )
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    two = train()
-print(json.dumps([two, train()]))
+found = []
+# In batches of seven the devices have four and three images, then three and two.
+settings = [
+    {"mode": "posterior", "monitor": False},
+    {"mode": "posterior", "share": 7},
+    {"mode": "exact"},
+    {"mode": "exact", "scale": "paper"},
+    {"mode": "running", "monitor": "full"},
+    {"mode": "approx"},
+    {"mode": "authors"},
+]
+for each in settings:
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        two = train(epochs=20, **each)
+    found.append([each, two, train(epochs=20, **each)])
+print(json.dumps(found))
 """
 
 DATA_PARALLEL = """
@@ -96,11 +118,19 @@ def check_trained(outcome):
 
 @pytest.mark.backends
 def test_mirrored_strategy():
-    two, one = run(MIRRORED, "tensorflow")
-    check_trained(two)
-    check_trained(one)
-    # Each replica measures its half of a batch; the means of both are kept.
-    assert two["categories"] == one["categories"]
+    """Weights, state and log of 20 steps are those of one device."""
+    for settings, two, one in run(MIRRORED, "tensorflow"):
+        assert two["categories"] == one["categories"], settings
+        assert two["epoch"] == one["epoch"] == 20
+        assert set(two["history"]) == set(one["history"])
+        for name, values in one["history"].items():
+            np.testing.assert_allclose(
+                two["history"][name], values, atol=1e-4, err_msg=f"{settings} {name}"
+            )
+        for here, there in zip(two["weights"], one["weights"], strict=True):
+            np.testing.assert_allclose(
+                here, there, rtol=1e-4, atol=1e-4, err_msg=str(settings)
+            )
 
 
 @pytest.mark.backends

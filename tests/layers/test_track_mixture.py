@@ -164,11 +164,11 @@ def test_a_nan_batch_does_not_spoil_the_state(tracks):
 @pytest.mark.parametrize(
     ("arguments", "states"),
     [
-        # alpha of each norm and the magnitude; with a filter loss, its nine states.
+        # alpha of each norm and the magnitude; with a filter loss, its ten states.
         ({}, 3),
         ({"restore": "channel", "reward": 0.0}, 3),
-        ({"filter_loss": {"fraction": 0.5}}, 12),
-        ({"filter_loss": {"filter_loss": "exact"}, "balanced": True}, 13),
+        ({"filter_loss": {"fraction": 0.5}}, 13),
+        ({"filter_loss": {"filter_loss": "exact"}, "balanced": True}, 14),
     ],
 )
 def test_keras_layer_checks(arguments, states):
