@@ -29,28 +29,32 @@ def gathered(tensor: Any) -> Any:
     Returns:
         Tensor `(images of all devices, ...)`; the tensor itself on a single device.
     """
-    context = _context()
     devices = replicas()
     if devices == 1:
         return tensor
-    constant = ops.stop_gradient(tensor)
-    whole = context.all_gather(constant, axis=0)
-    whole.set_shape([None, *tensor.shape[1:]])
+    # Sums of arrays that are padded with zeros: the shares may be of different sizes,
+    # which TensorFlow's own gathering does not take on a CPU.
+    here = ops.one_hot(_context().replica_id_in_sync_group, devices, dtype="int32")
     size = ops.convert_to_tensor(ops.shape(tensor)[0], "int32")
-    sizes = context.all_gather(size[None], axis=0)
-    before = ops.sum(sizes[: context.replica_id_in_sync_group])
+    sizes = _context().all_reduce("SUM", here * size)
+    before = ops.sum(sizes * ops.cast(ops.cumsum(here) == 0, "int32"))
     after = ops.sum(sizes) - before - size
-    # Nothing in value. TensorFlow's own gradient of a gathered tensor would wait for
-    # the other devices once more, where each needs nothing but its own share.
-    own = tensor - constant
-    return whole + ops.pad(own, [[before, after], *[[0, 0]] * (len(tensor.shape) - 1)])
+    padding = [[before, after], *[[0, 0]] * (len(tensor.shape) - 1)]
+    whole = summed(ops.pad(tensor, padding))
+    whole.set_shape([None, *tensor.shape[1:]])
+    return whole
 
 
 def summed(tensor: Any) -> Any:
-    """The sum of a tensor over all devices; the tensor itself on a single device."""
+    """The sum of a tensor over all devices; the tensor itself on a single device.
+
+    The gradient of a function of the sum is, on each device, that of its own summand:
+    TensorFlow's own gradient would wait for the other devices once more.
+    """
     if replicas() == 1:
         return tensor
-    return ops.sum(gathered(tensor[None]), axis=0)
+    constant = ops.stop_gradient(tensor)
+    return _context().all_reduce("SUM", constant) + (tensor - constant)
 
 
 def add_loss_of_all(
