@@ -193,7 +193,7 @@ def test_network_survives_saving(name, rng, tmp_path):
         ({"classes": 0}, "Received: classes=0"),
         ({"classes": 2.5}, "Received: classes=2.5"),
         ({"classes": 1}, "Choose 'sigmoid'"),
-        ({"fraction": 0.5}, "expect interpretable=True"),
+        ({"fraction": 0.5}, "Expected `interpretable=True`"),
         ({"weights": "nowhere.mat"}, "'nowhere.mat', which is not a file"),
     ],
 )
