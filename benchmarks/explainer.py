@@ -3,7 +3,7 @@
     python benchmarks/explainer.py
     KERAS_BACKEND=jax python benchmarks/explainer.py --repeats 10
 
-The performer is VGG-16 with random weights on 112x112 pictures, explained at `relu5_2`.
+The performer is VGG-16 with random weights on 112x112 images, explained at `relu5_2`.
 A distillation step reads the performer, and takes one Adam step of the explainer. It is
 compared with the sum of two things: the performer's forward pass, and an Adam step of
 the explainer's convolutions and dense layers as plain layers, without mask, norm,
