@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_interp.metrics._peaks import check_feature_maps, to_numpy
+from keras_interp.metrics._progress import progress
 
 if TYPE_CHECKING:
     from keras_interp.receptive_fields import ReceptiveField
@@ -104,6 +105,7 @@ def discrepancy_maps(
     patch: int | None = None,
     step: int | None = None,
     batch_size: int = 64,
+    verbose: int = 0,
 ) -> np.ndarray:
     """Covers each image place by place and notes by how much each filter's map drops.
 
@@ -132,6 +134,7 @@ def discrepancy_maps(
             Default: 33 of 224.
         step: pixels from one place to the next. Default: 9 of 224.
         batch_size: images in one call of `predict`.
+        verbose: 1 shows a progress bar over the images that are covered, 0 nothing.
 
     Returns:
         float32 `(N, F, H, W)`, in the resolution of the images.
@@ -152,11 +155,16 @@ def discrepancy_maps(
     squares = corners(height, width, patch, step)
     fill = images.mean(axis=(0, 1, 2))
     after = np.empty((len(images), len(squares), len(chosen)), before.dtype)
-    for image, row in zip(images, after, strict=True):
-        # One image at a time: its covered copies are what fills memory.
-        copies = covered(image, squares, patch, fill, batch_size)
-        sums = [to_numpy(predict(copy)).sum(axis=(1, 2))[:, chosen] for copy in copies]
-        row[:] = np.concatenate(sums)
+    words = f"Covering {len(squares)} places of each of {len(images)} images"
+    with progress(len(images), verbose, words) as on_image:
+        for image, row in zip(images, after, strict=True):
+            # One image at a time: its covered copies are what fills memory.
+            copies = covered(image, squares, patch, fill, batch_size)
+            row[:] = np.concatenate(
+                [to_numpy(predict(c)).sum(axis=(1, 2))[:, chosen] for c in copies]
+            )
+            if on_image is not None:
+                on_image(1)
     down, across = _cover(height, patch, step), _cover(width, patch, step)
     drops = (before[:, None] - after).transpose(0, 2, 1)
     drops = drops.reshape(*drops.shape[:2], down.shape[1], across.shape[1])
@@ -188,6 +196,7 @@ def empirical_receptive_field(
     step: int | None = None,
     smoothing: float | None = None,
     batch_size: int = 64,
+    verbose: int = 0,
 ) -> np.ndarray:
     """Covers each filter's best images place by place and adds up what that costs it.
 
@@ -225,6 +234,7 @@ def empirical_receptive_field(
         step: pixels from one place to the next. Default: 9 of 224.
         smoothing: standard deviation of the Gaussian in pixels. Default: 30 of 224.
         batch_size: images in one call of `predict`.
+        verbose: 1 shows a progress bar over the images that are covered, 0 nothing.
 
     Returns:
         float32 `(F, 2 H - 1, 2 W - 1)` between 0 and 1; the middle pixel is the peak's
@@ -258,16 +268,23 @@ def empirical_receptive_field(
     middles = squares + (patch - 1) / 2
     fill = images.mean(axis=(0, 1, 2))
     entries = np.zeros((len(chosen), 2 * height - 1, 2 * width - 1))
-    for index in np.unique(best):
-        # One image at a time: its covered copies are what fills memory.
-        which = np.flatnonzero((best == index).any(axis=1))
-        copies = covered(images[index], squares, patch, fill, batch_size)
-        answers = np.concatenate(
-            [to_numpy(predict(batch))[..., chosen[which]] for batch in copies]
-        )
-        drops = maps[index].sum(axis=(0, 1))[which] - answers.sum(axis=(1, 2))
-        peaks = centers[answers.reshape(len(squares), -1, len(which)).argmax(axis=1)]
-        _enter(entries, which, np.maximum(drops, 0), middles, peaks, strongest)
+    shown = np.unique(best)
+    words = f"Covering {len(squares)} places of each of {len(shown)} images"
+    with progress(len(shown), verbose, words) as on_image:
+        for index in shown:
+            # One image at a time: its covered copies are what fills memory.
+            which = np.flatnonzero((best == index).any(axis=1))
+            copies = covered(images[index], squares, patch, fill, batch_size)
+            answers = np.concatenate(
+                [to_numpy(predict(batch))[..., chosen[which]] for batch in copies]
+            )
+            drops = maps[index].sum(axis=(0, 1))[which] - answers.sum(axis=(1, 2))
+            peaks = centers[
+                answers.reshape(len(squares), -1, len(which)).argmax(axis=1)
+            ]
+            _enter(entries, which, np.maximum(drops, 0), middles, peaks, strongest)
+            if on_image is not None:
+                on_image(1)
     return _smoothed(entries, patch, smoothing)
 
 

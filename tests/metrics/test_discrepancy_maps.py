@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import keras_interp as ki
 from keras_interp.plotting import discrepancy_maps
 
 
@@ -79,3 +80,17 @@ def test_bad_input_is_refused(dot):
         match="Expected feature_maps without NaN.*Received: NaN in 2 of 2 maps",
     ):
         discrepancy_maps(lambda batch: np.nan * middle_pixel(batch), dot)
+
+
+def test_progress_is_shown_from_the_first_second(capsys):
+    images = np.zeros((2, 8, 8, 1), "float32")
+    field = ki.ReceptiveField(size=1, stride=1, start=0)
+    options = {"patch": 4, "step": 4, "verbose": 1}
+    ki.metrics.discrepancy_maps(lambda batch: batch, images, **options)
+    printed = capsys.readouterr().out
+    assert printed.startswith("Covering 4 places of each of 2 images\n")
+    assert "0/2" in printed and "2/2" in printed
+    ki.metrics.empirical_receptive_field(lambda b: b, images, field, **options)
+    assert capsys.readouterr().out.startswith("Covering 4 places of each of 2 images")
+    ki.metrics.discrepancy_maps(lambda batch: batch, images, patch=4)
+    assert capsys.readouterr().out == ""

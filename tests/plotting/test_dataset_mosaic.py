@@ -98,7 +98,7 @@ def test_axes_that_were_given_are_drawn_on(dataset):
         ({"columns": 0}, "Expected columns of at least 1.*Received: columns=0"),
         ({"index": 0}, "Expected index as at least one image.*Received: index=0"),
         ({"index": []}, "Expected index to choose at least.*Received: index of none"),
-        ({"index": [99]}, "positions must lie in"),
+        ({"index": [99]}, "Expected positions in"),
     ],
 )
 def test_wrong_arguments(dataset, options, message):
