@@ -256,10 +256,6 @@ class FilterState(keras.layers.Layer):
         assigned = ops.argmax(
             ops.where(share[None] > 0, mean_activation, -1e30), axis=1
         )
-        if training:
-            self.mean_activation.assign(mean_activation)
-            self.category_share.assign(share)
-            self.images.assign(images)
         is_target = ops.take(categories, assigned, axis=1)
         density = ops.take(share, assigned)
         if self.literal:
@@ -267,6 +263,11 @@ class FilterState(keras.layers.Layer):
             is_target = ops.where(old_images > 0, is_target, any_category)
             if self.num_categories > MOST_WEIGHED_CATEGORIES:
                 density = ops.ones_like(density) / self.num_categories
+        # Last, since what was read of a variable may follow it.
+        if training:
+            self.mean_activation.assign(mean_activation)
+            self.category_share.assign(share)
+            self.images.assign(images)
         return Targets(is_target, density)
 
     def assigned_categories(self) -> np.ndarray:
