@@ -215,12 +215,9 @@ class DistilledModel(PerformerReader):
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         loss = super().compute_loss(*args, **kwargs)
         scope = current_label_scope()
-        for layer, findings in (scope.findings if scope else {}).items():
-            if isinstance(findings, dict):
-                for name, value in findings.items():
-                    self._trackers[name].update_state(value)
-            else:
-                layer.record(findings)
+        for findings in (scope.findings if scope else {}).values():
+            for name, value in findings.items():
+                self._trackers[name].update_state(value)
         return loss
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
