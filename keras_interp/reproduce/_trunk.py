@@ -65,7 +65,7 @@ class FrozenTrunk:
         """Of the network's last layer."""
         return receptive_field(self.network, self.network.layers[-1].name)
 
-    def features(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    def features(self, images: np.ndarray, batch_size: int = 32) -> np.ndarray:
         """Maps of uint8 RGB images, computed a batch at a time with a progress bar.
 
         Returns:

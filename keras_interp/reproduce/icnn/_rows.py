@@ -38,22 +38,27 @@ def add_rows(
         row: `kind/backbone/category`.
         networks: One a seed.
     """
-    interpretable = int(not row.startswith("ordinary"))
     tested = int((~task.is_train).sum())
-    paper_accuracy = _PAPER_ACCURACY.get(task.paper_table, (None, None))
     results.add(
         "7",
         row,
         "accuracy",
         [network.accuracy for network in networks],
         n=tested,
-        paper_value=paper_accuracy[interpretable],
+        paper_value=_of_paper(_PAPER_ACCURACY.get(task.paper_table), row),
     )
-    _add_measured(results, task, row, networks, interpretable)
+    _add_measured(results, task, row, networks)
     for metric in ("ablated_accuracy", "gradient_ratio"):
         values = [getattr(network, metric) for network in networks]
         if any(value is not None for value in values):
             results.add(task.paper_table, row, metric, values, n=tested)
+
+
+def _of_paper(values: tuple[float, float] | None, row: str) -> float | None:
+    """The paper's value for a network; it has none without labels."""
+    kinds = ("ordinary", "interpretable")
+    kind = row.split("/")[0]
+    return values[kinds.index(kind)] if values and kind in kinds else None
 
 
 def _add_measured(
@@ -61,9 +66,8 @@ def _add_measured(
     task: Task,
     row: str,
     networks: Sequence[TrainedNetwork],
-    interpretable: int,
 ) -> None:
-    paper = _PAPER_INSTABILITY.get((task.paper_table, task.name), (None, None))
+    paper = _of_paper(_PAPER_INSTABILITY.get((task.paper_table, task.name)), row)
     measured = [network.measured.rows(row) for network in networks]
     for figures in zip(*measured, strict=True):
         metric = figures[0]["metric"]
@@ -78,7 +82,7 @@ def _add_measured(
             metric,
             [figure["value"] for figure in figures],
             n=figures[0]["n"],
-            paper_value=paper[interpretable] if unstable else None,
+            paper_value=paper if unstable else None,
             baseline_constant=mean_of(figures, "baseline_constant"),
             baseline_random=mean_of(figures, "baseline_random"),
         )
