@@ -118,7 +118,7 @@ class MapLayouts:
 def _permuted(maps: Sequence[str], axes: Sequence[int] | None) -> str | None:
     if not maps or axes is None:
         return None
-    turned = {
+    turned: dict[tuple[str, tuple[int, ...]], str] = {
         (CHANNELS_LAST, (0, 3, 1, 2)): CHANNELS_FIRST,
         (CHANNELS_LAST, (0, 2, 1, 3)): CHANNELS_LAST,
         (CHANNELS_FIRST, (0, 2, 3, 1)): CHANNELS_LAST,

@@ -53,7 +53,10 @@ class Targets(NamedTuple):
 
 
 def add_state(
-    layer: keras.layers.Layer, name: str, shape: tuple[int, ...], start: float = 0.0
+    layer: keras.layers.Layer,
+    name: str,
+    shape: tuple[int | None, ...],
+    start: float = 0.0,
 ) -> Any:
     """A variable of a layer that no optimizer moves, float32 under any policy."""
     return layer.add_weight(
@@ -261,8 +264,9 @@ class FilterState(keras.layers.Layer):
         if self.literal:
             any_category = ops.max(categories, axis=1, keepdims=True)
             is_target = ops.where(old_images > 0, is_target, any_category)
-            if self.num_categories > MOST_WEIGHED_CATEGORIES:
-                density = ops.ones_like(density) / self.num_categories
+            known = self.category_share.shape[0]
+            if known > MOST_WEIGHED_CATEGORIES:
+                density = ops.ones_like(density) / known
         # Last, since what was read of a variable may follow it.
         if training:
             self.mean_activation.assign(mean_activation)

@@ -206,7 +206,7 @@ class InterpretableModel(_HandsLabelsOver, keras.Model):
         self._set_num_categories()
 
     @property
-    def category_output(self) -> int | str | None:  # type: ignore[override]
+    def category_output(self) -> int | str | None:
         """Name or index of the output whose labels are the filters' categories."""
         return self._category_output
 
