@@ -74,7 +74,10 @@ def test_the_class_is_that_of_the_uncovered_image(model, images):
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"patch_size": 11}, "at most the image's 12 x 10.*Received: patch_size=.11, 11."),
+        (
+            {"patch_size": 11},
+            "at most the image's 12 x 10.*Received: patch_size=.11, 11.",
+        ),
         ({"patch_size": 0}, "patch_size.*Received: .*0"),
         ({"patch_size": 2.0}, "patch_size.*Received: .*2.0"),
         ({"patch_size": (2, 2, 2)}, "patch_size.*pair"),
