@@ -140,3 +140,45 @@ def test_evaluate_gives_the_list_of_a_plain_model(images):
     without_metrics = ki.models.InterpretableSequential(layers)
     without_metrics.compile("adam", "binary_crossentropy")
     assert isinstance(without_metrics.evaluate(images, labels, verbose=0), float)
+
+
+@pytest.mark.parametrize(
+    ("width", "loss", "labels", "message"),
+    [
+        (1, "mse", np.linspace(0, 1, 12), "labels from 0"),
+        (1, "mse", np.linspace(-3, 3, 12), "labels from 0"),
+        (
+            3,
+            "sparse_categorical_crossentropy",
+            LABELS + 0.5,
+            "whole numbers from 0 to 2",
+        ),
+        (3, "sparse_categorical_crossentropy", LABELS + 1, "whole numbers from 0 to 2"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "train_on_batch", "evaluate"])
+def test_targets_of_a_regression_are_no_categories(
+    images, width, loss, labels, message, method
+):
+    model = Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            *layers(filter_loss="posterior")[:2],
+            keras.layers.Dense(width),
+        ]
+    )
+    model.compile("sgd", loss)
+    with pytest.raises(ValueError, match=f"{message}.*keras.Sequential"):
+        getattr(model, method)(images, labels)
+
+
+def test_smoothed_and_mixed_labels_are_categories(images):
+    model = Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            *layers(filter_loss="posterior")[:2],
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile("sgd", "binary_crossentropy")
+    assert np.isfinite(model.train_on_batch(images, np.linspace(0, 1, 12)))
