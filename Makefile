@@ -37,8 +37,8 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "$(PYTHON) is too old: Python 3.11 or newer is needed." \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || \
+	  { echo "$(PYTHON) is too old: Python 3.11.4 or newer is needed." \
 	    "Name one with: make PYTHON=/path/to/python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
