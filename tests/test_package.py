@@ -85,7 +85,7 @@ def test_metadata(wheel):
     fields = metadata(wheel)
     assert fields["Name"] == "keras_interp"
     assert fields["Version"] == keras_interp.__version__
-    assert fields["Requires-Python"] == ">=3.11"
+    assert fields["Requires-Python"] == ">=3.11.4"
     assert "Apache-2.0" in (fields["License"] or fields["License-Expression"])
     assert fields.get_all("License-File") == ["LICENSE"]
     assert fields.get_payload().startswith("# keras_interp")

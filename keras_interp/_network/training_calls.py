@@ -49,6 +49,8 @@ def asking_function() -> Asking:
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_name in _ON_THE_WAY:
         frame = frame.f_back
-    epoch = int(frame.f_locals.get("epoch", 0))
-    first = int(frame.f_locals.get("initial_epoch", 0))
-    return Asking(frame.f_code.co_name, epoch, first)
+    name, values = frame.f_code.co_name, frame.f_locals
+    # A function of a user's may be called `fit` and have an `epoch` of its own kind.
+    if not frame.f_globals.get("__name__", "").startswith("keras."):
+        return Asking("", 0, 0)
+    return Asking(name, values.get("epoch", 0), values.get("initial_epoch", 0))

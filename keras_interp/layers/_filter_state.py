@@ -439,7 +439,8 @@ class FilterLog(keras.metrics.Metric):
         super().__init__(name=f"{layer_name}_filter_loss", dtype="float32")
         count = {True: 1, False: 0}.get(monitor, len(self.FULL))  # type: ignore
         self.names = [f"{layer_name}_{name}" for name in self.FULL[:count]]
-        self.state = state
+        # As a function, so that a file has the state under its layer alone.
+        self._state_of = lambda: state
         self.counts = counts
         # True while a model asks for what a plain one would give.
         self.silent = False
@@ -459,17 +460,17 @@ class FilterLog(keras.metrics.Metric):
         """
         asking = asking_function().name
         if asking == "fit" and self.counts():
-            self.state.end_epoch()
+            self._state_of().end_epoch()
         reads = asking in ("fit", "evaluate") and not self.silent
-        found = self.means() if reads and self.state.prepared else {}
+        found = self.means() if reads and self._state_of().prepared else {}
         return found or {name: {} for name in self.names}
 
     def means(self) -> dict[str, float]:
         """Means since the last reset as numbers; empty if nothing was measured."""
-        batches = float(self.state.log_batches.numpy())
+        batches = float(self._state_of().log_batches.numpy())
         if not batches:
             return {}
-        totals = self.state.log_totals.numpy()
+        totals = self._state_of().log_totals.numpy()
         return {
             name: float(total) / batches
             for name, total in zip(self.names, totals, strict=False)
@@ -477,10 +478,10 @@ class FilterLog(keras.metrics.Metric):
 
     def reset_state(self) -> None:
         """Forget the batches, and count the epoch that `fit` begins."""
-        if not self.state.prepared:
+        if not self._state_of().prepared:
             return
-        self.state.log_totals.assign(ops.zeros((4,)))
-        self.state.log_batches.assign(0.0)
+        self._state_of().log_totals.assign(ops.zeros((4,)))
+        self._state_of().log_batches.assign(0.0)
         asking = asking_function()
         if asking.name == "fit" and self.counts():
-            self.state.begin_epoch_of_fit(asking.epoch, asking.first_epoch)
+            self._state_of().begin_epoch_of_fit(asking.epoch, asking.first_epoch)

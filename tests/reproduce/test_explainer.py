@@ -62,7 +62,7 @@ def test_drawn_birds_end_to_end(tmp_path, monkeypatch):
         ({"categories": ("fish",)}, r"\['bird'\]. Received: categories=\['fish'\]"),
         ({"epochs": -2}, "Received: epochs=-2"),
         ({"filter_loss": "mean"}, "filter_loss"),
-        ({"ratio_reward": -1.0}, "Received: reward=-1.0"),
+        ({"ratio_reward": -1.0}, "Received: ratio_reward=-1.0"),
         ({"targets": "both"}, "targets"),
     ],
 )
