@@ -23,6 +23,11 @@ import pytest
 
 import keras_interp as ki
 
+# The networks of the examples are not trained, or for a step or two.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The accuracy:UserWarning", "ignore:Layer .* the filter loss:UserWarning"
+)
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 # What a test cannot have at hand; these are read, not run.

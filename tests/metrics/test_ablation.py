@@ -10,6 +10,9 @@ from keras import layers
 import keras_interp as ki
 from keras_interp.metrics import ablation
 
+# The networks here guess, and are told so.
+pytestmark = pytest.mark.filterwarnings("ignore:The accuracy:UserWarning")
+
 
 @pytest.fixture
 def sorter(rng):

@@ -14,6 +14,9 @@ from keras_interp.reporting._results import accuracy_rows
 from .conftest import dots, network
 from .page import Page
 
+# The networks here guess, and are told so.
+pytestmark = pytest.mark.filterwarnings("ignore:The accuracy:UserWarning")
+
 HISTORY = {"loss": [1.0, 0.5], "parts_spatial_entropy": [3.0, 2.0]}
 
 

@@ -9,6 +9,9 @@ import pytest
 import keras_interp as ki
 from keras_interp.reporting._results import accuracy_rows
 
+# The networks here guess, and are told so.
+pytestmark = pytest.mark.filterwarnings("ignore:The accuracy:UserWarning")
+
 LAYERS = keras.layers
 Explainer = ki.models.Explainer
 
