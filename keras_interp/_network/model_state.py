@@ -129,15 +129,16 @@ def _state_of_layer(layer: Any, states: _States) -> tuple[Any, ...]:
 @functools.cache
 def _names_of_keras(of_model: bool) -> frozenset[str]:
     """Attributes that every layer or model has and that say nothing of what it does."""
-    inputs = keras.Input((1,))
-    layer = keras.layers.Identity()
+    # Names of their own, so that the user's next layers are numbered as ever.
+    inputs = keras.Input((1,), name="state_input")
+    layer = keras.layers.Identity(name="state_layer")
     names = set(vars(layer))
-    model = keras.Model(inputs, layer(inputs))
+    model = keras.Model(inputs, layer(inputs), name="state_model")
     names |= set(vars(layer))
     if of_model:
-        model.compile(loss="mse")
-        names |= set(vars(model)) | set(vars(keras.Sequential([inputs, layer])))
-        names |= _OF_TRAINING
+        model.compile(keras.optimizers.SGD(name="state_optimizer"), loss="mse")
+        chain = keras.Sequential([inputs, layer], name="state_chain")
+        names |= set(vars(model)) | set(vars(chain)) | _OF_TRAINING
     return frozenset(names)
 
 

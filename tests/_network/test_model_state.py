@@ -180,3 +180,13 @@ def test_a_model_that_is_gone_is_freed():
     keras.utils.clear_session(free_memory=False)
     gc.collect()
     assert reference() is None
+
+
+def test_the_next_layer_has_the_name_that_it_always_has():
+    model = network(Scale(1.0))
+    model_state._names_of_keras.cache_clear()
+    keras.utils.clear_session(free_memory=False)
+    state_of(model)
+    assert keras.layers.Identity().name == "identity"
+    assert keras.Sequential([]).name == "sequential"
+    assert keras.optimizers.SGD().name.lower() == "sgd"
