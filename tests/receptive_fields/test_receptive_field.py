@@ -268,7 +268,7 @@ def test_differs_by_axis():
 
 def nested():
     backbone = keras.Sequential(
-        [keras.Input((32, 32, 3)), conv(3, 2, name="stem"), conv(3, name="top")],
+        [keras.Input((32, 32, 1)), conv(3, 2, name="stem"), conv(3, name="top")],
         name="backbone",
     )
     inputs = keras.Input((32, 32, 3))
