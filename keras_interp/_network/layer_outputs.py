@@ -57,8 +57,9 @@ def feature_maps(
             name is no layer of it, a layer puts out several tensors, or the images are
             not what the model takes.
     """
-    names = [layer_names] if isinstance(layer_names, str) else list(layer_names)
-    if not names or not all(isinstance(name, str) for name in names):
+    names = [layer_names] if isinstance(layer_names, str) else layer_names
+    listed = isinstance(names, (list, tuple)) and len(names) > 0
+    if not listed or not all(isinstance(name, str) for name in names):
         raise ValueError(
             "Expected layer_names as the name of a layer or a list of names. Received: "
             f"layer_names={layer_names!r}. Pass 'conv5', say."

@@ -117,10 +117,10 @@ def test_the_gradient_of_a_score_at_a_layer(images):
     [
         ("secnod", "layer_name='secnod'.*'second'"),
         ([], "layer_names"),
-        (5, "layer_names|not iterable"),
+        (5, "layer_names=5"),
         (["first", 3], "layer_names"),
     ],
 )
 def test_names_that_are_none_are_refused(model, images, names, reason):
-    with pytest.raises((ValueError, TypeError), match=reason):
+    with pytest.raises(ValueError, match=reason):
         ki.feature_maps(model, images, names)
