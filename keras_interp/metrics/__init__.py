@@ -14,6 +14,7 @@ from keras_interp.metrics._empirical_fields import (
     empirical_receptive_field,
     empirical_size,
 )
+from keras_interp.metrics._filter_names import FilterNames, name_filters
 from keras_interp.metrics._filter_statistics import (
     dead_filters,
     density,
@@ -64,6 +65,7 @@ __all__ = [
     "ActivationThreshold",
     "DissectionScores",
     "FilterMeasurement",
+    "FilterNames",
     "FilterScores",
     "HitGainScores",
     "InstabilityBaselines",
@@ -90,6 +92,7 @@ __all__ = [
     "location_instability",
     "measure_filters",
     "measure_maps",
+    "name_filters",
     "nearest_landmarks",
     "network_dissection",
     "overlap",

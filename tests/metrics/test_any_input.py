@@ -107,6 +107,21 @@ def test_nearest_landmarks(given_peaks):
         assert (known(found.distance) >= 0).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(peaks())
+def test_name_filters(given_peaks):
+    positions, scores, landmarks = given_peaks
+    names = [f"part {place}" for place in range(np.shape(landmarks)[1])]
+    found = defined(
+        lambda: ki.metrics.name_filters(
+            positions, scores, landmarks, landmark_names=names, image_size=SIZE
+        )
+    )
+    if found is not None:
+        assert ((found.part == -1) == (found.confidence == 0)).all()
+        assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
+
+
 @settings(max_examples=40, deadline=None)
 @given(peaks())
 def test_overlap_and_spread(given_peaks):

@@ -42,6 +42,10 @@ FIELD = ki.ReceptiveField(size=50, stride=10, start=4.5)
         ),
         (ki.metrics.nearest_landmarks, {"top": 100}),
         (
+            ki.metrics.name_filters,
+            {"radius": 0.1, "least_confidence": 0.1, "least_images": 5},
+        ),
+        (
             ki.metrics.empirical_receptive_field,
             {"images_per_filter": 10, "strongest": 4, "batch_size": 64},
         ),
