@@ -36,6 +36,7 @@ _SUBPACKAGES = (
     "attribution",
     "callbacks",
     "datasets",
+    "graphs",
     "layers",
     "losses",
     "metrics",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from keras_interp import attribution as attribution
     from keras_interp import callbacks as callbacks
     from keras_interp import datasets as datasets
+    from keras_interp import graphs as graphs
     from keras_interp import losses as losses
     from keras_interp import metrics as metrics
     from keras_interp import plotting as plotting

@@ -28,6 +28,7 @@ ORDER = (
     "receptive_fields",
     "metrics",
     "attribution",
+    "graphs",
     "plotting",
     "reporting",
     "reproduce",
