@@ -14,6 +14,7 @@ from keras_interp.metrics._empirical_fields import (
     empirical_receptive_field,
     empirical_size,
 )
+from keras_interp.metrics._faithfulness import Faithfulness, faithfulness
 from keras_interp.metrics._filter_names import FilterNames, name_filters
 from keras_interp.metrics._filter_statistics import (
     dead_filters,
@@ -41,6 +42,11 @@ from keras_interp.metrics._network_dissection import (
     NetworkDissection,
     network_dissection,
 )
+from keras_interp.metrics._noise_sensitivity import (
+    NoiseSensitivity,
+    noise_sensitivity,
+)
+from keras_interp.metrics._orthogonality import Orthogonality, orthogonality
 from keras_interp.metrics._part_detectors import (
     NearestLandmarks,
     is_part_detector,
@@ -50,6 +56,12 @@ from keras_interp.metrics._part_detectors import (
 from keras_interp.metrics._part_interpretability import (
     PartInterpretability,
     part_interpretability,
+)
+from keras_interp.metrics._part_locality import (
+    LocalityControls,
+    PartLocality,
+    locality_controls,
+    part_locality,
 )
 from keras_interp.metrics._peaks import positions_and_scores
 from keras_interp.metrics._regions import (
@@ -64,17 +76,22 @@ __all__ = [
     "AblationScores",
     "ActivationThreshold",
     "DissectionScores",
+    "Faithfulness",
     "FilterMeasurement",
     "FilterNames",
     "FilterScores",
     "HitGainScores",
     "InstabilityBaselines",
     "LayerMaps",
+    "LocalityControls",
     "LocationInstability",
     "LocationInstabilityScores",
     "NearestLandmarks",
     "NetworkDissection",
+    "NoiseSensitivity",
+    "Orthogonality",
     "PartInterpretability",
+    "PartLocality",
     "PartScores",
     "ablation",
     "activation_thresholds",
@@ -85,20 +102,25 @@ __all__ = [
     "empirical_receptive_field",
     "empirical_regions",
     "empirical_size",
+    "faithfulness",
     "filter_regions",
     "hit_gain",
     "instability_baselines",
     "is_part_detector",
+    "locality_controls",
     "location_instability",
     "measure_filters",
     "measure_maps",
     "name_filters",
     "nearest_landmarks",
     "network_dissection",
+    "noise_sensitivity",
+    "orthogonality",
     "overlap",
     "part_coverage",
     "part_density",
     "part_interpretability",
+    "part_locality",
     "position_spread",
     "positions_and_scores",
     "read_feature_maps",
