@@ -37,7 +37,7 @@ def test_list_names_every_dataset_and_how_to_get_it(nothing_here):
         assert entry.licence in output
     assert "cub: run keras-interp data prepare cub" in output
     assert "by hand: keras-interp data prepare animal_part says how" in output
-    assert output.count("here: drawn when it is loaded") == 2
+    assert output.count("here: drawn when it is loaded") == 3
 
 
 def test_the_table_fits_a_narrow_window(nothing_here):

@@ -41,6 +41,7 @@ from keras_interp.datasets.synthetic.bird_species import (
 )
 from keras_interp.datasets.synthetic.birds import open_synthetic_birds, synthetic_birds
 from keras_interp.datasets.synthetic.drawn_images import DrawnImages
+from keras_interp.datasets.synthetic.planted import PlantedParts, planted_parts
 
 # Their earlier names, which stay.
 AnnotatedPictures = AnnotatedImages
@@ -58,6 +59,7 @@ __all__ = [
     "PartLook",
     "PartsDataset",
     "PartsStream",
+    "PlantedParts",
     "PublishedFile",
     "ShardedFeatures",
     "add_mirror_images",
@@ -76,6 +78,7 @@ __all__ = [
     "open_pascal_part",
     "open_synthetic_birds",
     "open_synthetic_parts",
+    "planted_parts",
     "prepare",
     "prepare_tfds",
     "prepared_folder",

@@ -48,6 +48,7 @@ ROOT_VARIABLE = "KERAS_INTERP_DATA"
 _READERS = {
     "synthetic_parts": ("keras_interp.datasets.synthetic.animals", "synthetic_parts"),
     "synthetic_birds": ("keras_interp.datasets.synthetic.birds", "synthetic_birds"),
+    "planted_parts": ("keras_interp.datasets.synthetic.planted", "planted_parts"),
     "cub": ("keras_interp.datasets.readers.cub", "load_cub"),
     "animal_part": ("keras_interp.datasets.readers.animal_part", "load_animal_part"),
     "pascal_part": ("keras_interp.datasets.readers.pascal_part", "load_pascal_part"),
@@ -70,15 +71,15 @@ def load(
     (64, 64)
 
     Args:
-        name: `"synthetic_parts"` or `"synthetic_birds"` (these need no files),
-            `"cub"`, `"animal_part"` or `"pascal_part"`.
+        name: `"synthetic_parts"`, `"synthetic_birds"` or `"planted_parts"` (these need
+            no files), `"cub"`, `"animal_part"` or `"pascal_part"`.
         root: the dataset's own folder, the published archive extracted. Default:
             `$KERAS_INTERP_DATA/<name>`, else `prepared_folder(name)`, which
             `keras-interp data prepare` writes.
         split: `"train"` or `"test"`. Default: both; see the field `split`. Readers of
             published sets take `"authors"`, too: both, as the authors divided them.
-        **options: those of `synthetic_parts`, `synthetic_birds`, `load_cub`,
-            `load_animal_part` or `load_pascal_part`.
+        **options: those of `synthetic_parts`, `synthetic_birds`, `planted_parts`,
+            `load_cub`, `load_animal_part` or `load_pascal_part`.
 
     Returns:
         A `PartsDataset`.

@@ -21,6 +21,7 @@ from keras_interp.models.interpretable_model import (
 from keras_interp.models.local_response_normalization import (
     LocalResponseNormalization,
 )
+from keras_interp.models.planted_network import planted_network
 from keras_interp.models.preprocessing import preprocess_input
 from keras_interp.models.weights import LoadedWeights, find_weights, load_weights
 
@@ -40,6 +41,7 @@ __all__ = [
     "VGG_S",
     "find_weights",
     "load_weights",
+    "planted_network",
     "preprocess_input",
     "to_interpretable",
 ]

@@ -53,7 +53,7 @@ def test_environment_variable(cub_root, monkeypatch):
 
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(
-        ValueError, match="name as one of synthetic_parts, synthetic_birds, cub"
+        ValueError, match="name as one of synthetic_parts, .*planted_parts, cub"
     ):
         load("cubs")
 

@@ -173,6 +173,13 @@ _ENTRIES = (
         recipes=("synthetic_birds",),
     ),
     DatasetEntry(
+        name="planted_parts",
+        holds="drawn images whose class scores are a known sum over five known parts",
+        pictures="as many images as asked for",
+        size="nothing to download",
+        licence="Apache-2.0, like the package that draws them",
+    ),
+    DatasetEntry(
         name="cub",
         holds="CUB-200-2011: birds of 200 species; 15 part points, boxes, attributes; "
         "ten sentences an image where text_c10 is there",
