@@ -21,7 +21,7 @@ from keras_interp.models.interpretable_model import (
 from keras_interp.models.local_response_normalization import (
     LocalResponseNormalization,
 )
-from keras_interp.models.planted_network import planted_network
+from keras_interp.models.planted import planted_network
 from keras_interp.models.preprocessing import preprocess_input
 from keras_interp.models.weights import LoadedWeights, find_weights, load_weights
 
