@@ -1,5 +1,10 @@
 """Datasets with annotated parts: made ones, and readers of published ones."""
 
+from keras_interp.datasets._landmark_groups import (
+    ANIMAL_LANDMARK_GROUPS,
+    CUB_LANDMARK_GROUPS,
+    landmark_groups,
+)
 from keras_interp.datasets._registry import load, prepared_folder
 from keras_interp.datasets._tfds import from_tfds, prepare_tfds
 from keras_interp.datasets.concepts import (
@@ -48,7 +53,9 @@ AnnotatedPictures = AnnotatedImages
 DrawnPictures = DrawnImages
 
 __all__ = [
+    "ANIMAL_LANDMARK_GROUPS",
     "COLOR_NAMES",
+    "CUB_LANDMARK_GROUPS",
     "AnnotatedImages",
     "AnnotatedPictures",
     "BirdSpecies",
@@ -67,6 +74,7 @@ __all__ = [
     "concept_masks",
     "extract_features",
     "from_tfds",
+    "landmark_groups",
     "load",
     "load_animal_part",
     "load_cub",

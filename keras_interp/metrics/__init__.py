@@ -27,6 +27,10 @@ from keras_interp.metrics._instability_baselines import (
     InstabilityBaselines,
     instability_baselines,
 )
+from keras_interp.metrics._landmark_regression import (
+    LandmarkRegression,
+    landmark_regression,
+)
 from keras_interp.metrics._layer_maps import LayerMaps, read_feature_maps
 from keras_interp.metrics._location_instability import (
     LocationInstability,
@@ -47,8 +51,12 @@ from keras_interp.metrics._noise_sensitivity import (
     noise_sensitivity,
 )
 from keras_interp.metrics._orthogonality import Orthogonality, orthogonality
+from keras_interp.metrics._part_assignment import PartAssignment, part_assignment
 from keras_interp.metrics._part_detectors import (
+    GroupCoverage,
     NearestLandmarks,
+    group_coverage,
+    is_hit_part_detector,
     is_part_detector,
     nearest_landmarks,
     part_coverage,
@@ -71,6 +79,7 @@ from keras_interp.metrics._regions import (
 )
 from keras_interp.metrics._scores import FilterScores, PartScores
 from keras_interp.metrics._tracking import tracking
+from keras_interp.metrics._tracking_summary import TrackingSummary, tracking_summary
 
 __all__ = [
     "AblationScores",
@@ -80,8 +89,10 @@ __all__ = [
     "FilterMeasurement",
     "FilterNames",
     "FilterScores",
+    "GroupCoverage",
     "HitGainScores",
     "InstabilityBaselines",
+    "LandmarkRegression",
     "LayerMaps",
     "LocalityControls",
     "LocationInstability",
@@ -90,9 +101,11 @@ __all__ = [
     "NetworkDissection",
     "NoiseSensitivity",
     "Orthogonality",
+    "PartAssignment",
     "PartInterpretability",
     "PartLocality",
     "PartScores",
+    "TrackingSummary",
     "ablation",
     "activation_thresholds",
     "average_receptive_field",
@@ -104,10 +117,13 @@ __all__ = [
     "empirical_size",
     "faithfulness",
     "filter_regions",
+    "group_coverage",
     "hit_gain",
     "instability_baselines",
+    "is_hit_part_detector",
     "is_part_detector",
     "locality_controls",
+    "landmark_regression",
     "location_instability",
     "measure_filters",
     "measure_maps",
@@ -117,6 +133,7 @@ __all__ = [
     "noise_sensitivity",
     "orthogonality",
     "overlap",
+    "part_assignment",
     "part_coverage",
     "part_density",
     "part_interpretability",
@@ -125,6 +142,7 @@ __all__ = [
     "positions_and_scores",
     "read_feature_maps",
     "tracking",
+    "tracking_summary",
 ]
 
 # The documentation and pickles name the place that users import from.

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from keras_interp.datasets import PartsDataset
-from keras_interp.metrics._landmark_groups import check_landmark_groups
+from keras_interp.metrics._landmark_groups import (
+    check_landmark_groups,
+    check_landmark_names,
+)
 from keras_interp.metrics._peaks import (
     LocatedPeaks,
     candidate_cells,
@@ -132,7 +135,7 @@ def name_filters(
     _check_least(least_confidence, least_images)
     landmarks, names, size, own = _landmarks(dataset, landmark_names, image_size)
     peaks = LocatedPeaks.check(positions, scores, landmarks, size)
-    names = _check_names(names, peaks.landmarks.shape[1])
+    names = check_landmark_names(names, peaks.landmarks.shape[1])
     if landmark_groups is None:
         groups = {name: np.array([place]) for place, name in enumerate(names)}
     else:
@@ -252,17 +255,6 @@ def _landmarks(
             f"image_size={image_size!r}. Pass all three."
         )
     return dataset, landmark_names, image_size, None
-
-
-def _check_names(names: Sequence[str], count: int) -> list[str]:
-    names = list(names)
-    if len(names) != count or len(set(names)) != count:
-        raise ValueError(
-            f"Expected landmark_names as {count} different names, one for each "
-            f"landmark. Received: landmark_names={names!r}. Pass "
-            "dataset.landmark_names."
-        )
-    return names
 
 
 def _check_least(least_confidence: float, least_images: int) -> None:

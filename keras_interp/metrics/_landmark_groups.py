@@ -43,6 +43,20 @@ def check_landmark_groups(
     return found
 
 
+def check_landmark_names(landmark_names: Sequence[str] | None, count: int) -> list[str]:
+    """The K names, all different; without any, names that nobody would use."""
+    if landmark_names is None:
+        return [f"landmark {place}" for place in range(count)]
+    names = list(landmark_names)
+    if len(names) != count or len(set(names)) != count:
+        raise ValueError(
+            f"Expected landmark_names as {count} different names, one for each "
+            f"landmark. Received: landmark_names={names!r}. Pass "
+            "dataset.landmark_names."
+        )
+    return names
+
+
 def group_of_landmarks(groups: Mapping[str, np.ndarray], count: int) -> np.ndarray:
     """Group of each landmark, int `(count + 1,)`, -1 for none and in the last place.
 

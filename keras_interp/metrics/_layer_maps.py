@@ -181,3 +181,18 @@ def _reading(
         ]
 
     return body
+
+
+def interpretable_maps(layer: LayerMaps) -> LayerMaps:
+    """The interpretable filters of a layer; all filters of an ordinary one."""
+    count = layer.interpretable
+    if count in (0, layer.maps.shape[-1]):
+        return layer
+    return dataclasses.replace(
+        layer,
+        maps=layer.maps[..., :count],
+        masked_maps=None
+        if layer.masked_maps is None
+        else layer.masked_maps[..., :count],
+        categories=None if layer.categories is None else layer.categories[:count],
+    )

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_interp.datasets import PartsDataset
+from keras_interp.datasets import landmark_groups as known_groups
 from keras_interp.metrics._activation_thresholds import activation_thresholds
+from keras_interp.metrics._filter_names import FilterNames, name_filters
 from keras_interp.metrics._filter_statistics import (
     dead_filters,
-    density,
     overlap,
     position_spread,
 )
 from keras_interp.metrics._hit_gain import HitGainScores, hit_gain
-from keras_interp.metrics._layer_maps import LayerMaps, read_feature_maps
+from keras_interp.metrics._landmark_regression import (
+    LandmarkRegression,
+    landmark_regression,
+)
+from keras_interp.metrics._layer_maps import (
+    LayerMaps,
+    interpretable_maps,
+    read_feature_maps,
+)
 from keras_interp.metrics._location_instability import (
     LocationInstabilityScores,
     location_instability,
 )
-from keras_interp.metrics._part_detectors import is_part_detector, part_coverage
+from keras_interp.metrics._part_assignment import PartAssignment, part_assignment
+from keras_interp.metrics._part_detectors import (
+    GroupCoverage,
+    group_coverage,
+    is_part_detector,
+    part_coverage,
+)
 from keras_interp.metrics._part_interpretability import PartInterpretability
 from keras_interp.metrics._peaks import positions_and_scores
 from keras_interp.metrics._progress import announce
 from keras_interp.metrics._regions import filter_regions
 from keras_interp.metrics._scores import PartScores
 from keras_interp.metrics._tracking import tracking
+from keras_interp.metrics._tracking_summary import TrackingSummary, tracking_summary
 from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
 _REGIONS_AT_ONCE = 64
+# A peak has two numbers: twice as many images as there are numbers to fit.
+_IMAGES_FOR_EACH_FILTER = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +69,22 @@ class FilterMeasurement:
         hit_gain: see `keras_interp.metrics.hit_gain`.
         instability: see `keras_interp.metrics.location_instability`.
         detectors: bool `(F,)`, the filters that count as part detectors.
-        coverage: effective number of parts that the filters follow.
+        groups: the groups of landmarks that the filters cover, see
+            `keras_interp.metrics.group_coverage`; `.groups.detectors` are the filters
+            that track the part which they hit.
+        tracking_summary: median and pooled tracking with intervals, see
+            `keras_interp.metrics.tracking_summary`.
+        names: the part of each filter, see `keras_interp.metrics.name_filters`, chosen
+            on the images that choose and judged on the others.
+        assignment: NMI and ARI, see `keras_interp.metrics.part_assignment`, on the
+            scored images.
+        regression: error of landmarks predicted from the peaks, see
+            `keras_interp.metrics.landmark_regression`; `None` where fewer images choose
+            than 4 for each filter.
+        coverage: effective number of groups of landmarks, from the filters that track
+            the part which they hit: `groups.value`.
+        coverage_of_all: effective number of landmarks that all filters track best,
+            part detectors or not.
         overlap: chance that two filters peak at the same place.
         spread: mean spread of the peaks.
         dead: share of filters that hardly ever fire.
@@ -71,7 +104,13 @@ class FilterMeasurement:
     hit_gain: HitGainScores
     instability: LocationInstabilityScores
     detectors: np.ndarray
+    groups: GroupCoverage
+    tracking_summary: TrackingSummary
+    names: FilterNames
+    assignment: PartAssignment
+    regression: LandmarkRegression | None
     coverage: float
+    coverage_of_all: float
     overlap: float
     spread: float
     dead: float
@@ -86,12 +125,28 @@ class FilterMeasurement:
             table: name of the table that the rows belong to.
         """
         count = int((~self.chose).sum())
+        summary, regression = self.tracking_summary, self.regression
         values = {
             "tracking": self.tracking.value,
+            "tracking_median": summary.median,
+            "tracking_median_low": summary.median_interval[0],
+            "tracking_median_high": summary.median_interval[1],
+            "tracking_pooled": summary.pooled,
+            "tracking_pooled_low": summary.pooled_interval[0],
+            "tracking_pooled_high": summary.pooled_interval[1],
             "hit_gain": self.hit_gain.value,
             "part_detectors": float(self.detectors.mean()),
+            "hit_part_detectors": float(self.groups.detectors.mean()),
+            "detected_groups": float(self.groups.groups),
             "part_coverage": self.coverage,
+            "part_coverage_strict": self.groups.strict,
+            "part_coverage_of_all": self.coverage_of_all,
             "overlap": self.overlap,
+            "nmi": self.assignment.nmi,
+            "ari": self.assignment.ari,
+            "landmark_regression": float("nan")
+            if regression is None
+            else regression.error,
             "location_instability": self.instability.value,
             "part_interpretability": self.part_interpretability,
             "position_spread": self.spread,
@@ -111,11 +166,21 @@ class FilterMeasurement:
         ]
 
     def _baselines(self, metric: str) -> dict[str, float | None]:
-        known = metric == "location_instability"
-        scores = self.instability
+        found, stable = self.assignment, self.instability
+        known = {
+            "location_instability": (stable.baseline_constant, stable.baseline_random),
+            "nmi": (found.baseline_constant_nmi, found.baseline_random_nmi),
+            "ari": (found.baseline_constant_ari, found.baseline_random_ari),
+        }
+        if self.regression is not None:
+            known["landmark_regression"] = (
+                self.regression.baseline_constant,
+                self.regression.baseline_random,
+            )
+        constant, random = known.get(metric, (float("nan"), float("nan")))
         return {
-            "baseline_constant": _or_none(scores.baseline_constant) if known else None,
-            "baseline_random": _or_none(scores.baseline_random) if known else None,
+            "baseline_constant": _or_none(constant),
+            "baseline_random": _or_none(random),
         }
 
 
@@ -126,6 +191,7 @@ def measure_filters(
     *,
     batch_size: int = 64,
     preprocess: Callable[[np.ndarray], Any] | None = None,
+    landmark_groups: Mapping[str, Any] | None = None,
     verbose: int = 0,
 ) -> FilterMeasurement:
     """Measures what the filters of one layer follow, on images that show an object.
@@ -154,6 +220,9 @@ def measure_filters(
         preprocess: applied to each batch of images before the model. Default: images
             go in as they are, 0 to 255. A network that was trained on images divided
             by 255, or with the mean taken off, must be given the same here.
+        landmark_groups: landmarks that count as one part of the body: a mapping from
+            the name of each group to the names or places of its landmarks. Default:
+            what `ki.datasets.landmark_groups` knows of these landmarks.
         verbose: 1 shows progress, 0 nothing.
 
     Returns:
@@ -190,7 +259,7 @@ def measure_filters(
     field = receptive_field(model, layer.layer_name, dataset.image_size)
     count = layer.maps.shape[-1]
     announce(f"Measuring {count} filters on {len(images):,} images", verbose)
-    found = measure_maps(layer, field, shown)
+    found = measure_maps(layer, field, shown, landmark_groups=landmark_groups)
     return dataclasses.replace(found, images=images)
 
 
@@ -200,6 +269,7 @@ def measure_maps(
     shown: PartsDataset,
     *,
     instability_landmarks: Sequence[int] | None = None,
+    landmark_groups: Mapping[str, Any] | None = None,
 ) -> FilterMeasurement:
     """Measures what the filters of maps follow that were computed already.
 
@@ -218,6 +288,9 @@ def measure_maps(
         shown: images with landmarks, in the order of the maps.
         instability_landmarks: places of the landmarks that location instability is
             averaged over. Default: all of them.
+        landmark_groups: landmarks that count as one part of the body: a mapping from
+            the name of each group to the names or places of its landmarks. Default:
+            what `ki.datasets.landmark_groups` knows of these landmarks.
 
     Returns:
         `FilterMeasurement`, with `.images` 0 to N - 1.
@@ -232,7 +305,7 @@ def measure_maps(
             f"{len(layer.maps)} images and {len(shown)} images. Compute the maps of "
             "these very images."
         )
-    layer = _measured(layer)
+    layer = interpretable_maps(layer)
     positions, scores = positions_and_scores(layer.maps, field)
     chose = choosing_images(shown)
     categories = _categories(layer, shown, chose)
@@ -253,7 +326,14 @@ def measure_maps(
         assign="min" if categories is None else categories,
         cells=cells,
     )
-    detectors = is_part_detector(tracked, hits)
+    groups = group_coverage(
+        tracked,
+        hits,
+        known_groups(shown.landmark_names)
+        if landmark_groups is None
+        else landmark_groups,
+        shown.landmark_names,
+    )
     return FilterMeasurement(
         layer=layer,
         receptive_field=field,
@@ -264,8 +344,24 @@ def measure_maps(
         tracking=tracked,
         hit_gain=hits,
         instability=instability,
-        detectors=detectors,
-        coverage=part_coverage(tracked.part),
+        detectors=is_part_detector(tracked, hits),
+        groups=groups,
+        tracking_summary=tracking_summary(
+            *located, choose_on=chose, labels=labels, categories=categories
+        ),
+        names=name_filters(
+            positions,
+            scores,
+            shown,
+            choose_on=chose,
+            labels=labels,
+            categories=categories,
+            cells=cells,
+        ),
+        assignment=_assignment(layer, shown, ~chose, field, categories),
+        regression=_regression(positions, scores, shown, chose, categories),
+        coverage=groups.value,
+        coverage_of_all=part_coverage(tracked.part),
         overlap=overlap(positions[~chose], shown.image_size).value,
         spread=position_spread(positions[~chose], shown.image_size).value,
         dead=dead_filters(scores[~chose]).value,
@@ -293,21 +389,6 @@ def choosing_images(dataset: PartsDataset) -> np.ndarray:
     return number % 2 == 0
 
 
-def _measured(layer: LayerMaps) -> LayerMaps:
-    """The interpretable filters of a layer; all filters of an ordinary one."""
-    count = layer.interpretable
-    if count in (0, layer.maps.shape[-1]):
-        return layer
-    return dataclasses.replace(
-        layer,
-        maps=layer.maps[..., :count],
-        masked_maps=None
-        if layer.masked_maps is None
-        else layer.masked_maps[..., :count],
-        categories=None if layer.categories is None else layer.categories[:count],
-    )
-
-
 def _categories(
     layer: LayerMaps, dataset: PartsDataset, chose: np.ndarray
 ) -> np.ndarray | None:
@@ -324,6 +405,43 @@ def _categories(
     if layer.categories is None:
         return strongest
     return np.where(np.isin(layer.categories, classes), layer.categories, strongest)
+
+
+def _assignment(
+    layer: LayerMaps,
+    dataset: PartsDataset,
+    scored: np.ndarray,
+    field: ReceptiveField,
+    categories: np.ndarray | None,
+) -> PartAssignment:
+    """NMI and ARI on the scored images; filters count on those of their own class."""
+    maps = (layer.maps if layer.masked_maps is None else layer.masked_maps)[scored]
+    if categories is not None:
+        own = dataset.labels[scored][:, None] == categories
+        maps = maps * own[:, None, None]
+    return part_assignment(maps, field, dataset.landmarks[scored], dataset.image_size)
+
+
+def _regression(
+    positions: np.ndarray,
+    scores: np.ndarray,
+    dataset: PartsDataset,
+    chose: np.ndarray,
+    categories: np.ndarray | None,
+) -> LandmarkRegression | None:
+    """Landmarks from peaks; `None` where images are too few for so many filters."""
+    if chose.sum() < _IMAGES_FOR_EACH_FILTER * positions.shape[1]:
+        return None
+    if categories is not None:
+        scores = np.where(dataset.labels[:, None] == categories, scores, 0.0)
+    return landmark_regression(
+        positions,
+        scores,
+        dataset.landmarks,
+        dataset.image_size,
+        fit_on=chose,
+        boxes=dataset.boxes,
+    )
 
 
 def _part_interpretability(
@@ -352,81 +470,3 @@ def _part_interpretability(
 
 def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-@dataclasses.dataclass(frozen=True)
-class FilterActivity:
-    """What can be said of a layer's filters without landmarks.
-
-    Args:
-        layer: maps of the measured filters.
-        receptive_field: of the layer.
-        scores: float `(N, F)`, the peak values.
-        density: mean share of a map's cells above a hundredth of its peak.
-        overlap: chance that two filters peak at the same place.
-        spread: mean spread of the peaks.
-        dead: share of filters that hardly ever fire.
-        masked_share: share of the activation that the masks take away; NaN for a layer
-            without masks.
-    """
-
-    layer: LayerMaps
-    receptive_field: ReceptiveField
-    scores: np.ndarray
-    density: float
-    overlap: float
-    spread: float
-    dead: float
-    masked_share: float
-
-    def rows(self, row: str) -> list[dict[str, Any]]:
-        """The figures as rows of `results.json`, those that were measured."""
-        values = {
-            "density": self.density,
-            "overlap": self.overlap,
-            "position_spread": self.spread,
-            "dead_filters": self.dead,
-            "masked_share": self.masked_share,
-        }
-        return [
-            {
-                "table": "filters",
-                "row": row,
-                "metric": metric,
-                "value": float(value),
-                "paper_value": None,
-                "baseline_constant": None,
-                "baseline_random": None,
-                "n": len(self.scores),
-            }
-            for metric, value in values.items()
-            if np.isfinite(value)
-        ]
-
-
-def measure_activity(
-    layer: LayerMaps, field: ReceptiveField, image_size: tuple[int, int]
-) -> FilterActivity:
-    """Measures how much, how often and where filters fire.
-
-    Args:
-        layer: maps of the layer, of an interpretable one with the masked maps.
-        field: receptive field of the layer.
-        image_size: (height, width) of the images in pixels.
-    """
-    layer = _measured(layer)
-    positions, scores = positions_and_scores(layer.maps, field)
-    total = float(layer.maps.sum(dtype="float64"))
-    masked = float("nan")
-    if layer.masked_maps is not None and total > 0:
-        masked = 1 - float(layer.masked_maps.sum(dtype="float64")) / total
-    return FilterActivity(
-        layer=layer,
-        receptive_field=field,
-        scores=scores,
-        density=density(layer.maps).value,
-        overlap=overlap(positions, image_size).value,
-        spread=position_spread(positions, image_size).value,
-        dead=dead_filters(scores).value,
-        masked_share=masked,
-    )

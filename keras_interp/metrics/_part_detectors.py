@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_interp.metrics._hit_gain import HitGainScores
+from keras_interp.metrics._landmark_groups import (
+    check_landmark_groups,
+    check_landmark_names,
+    group_of_landmarks,
+)
 from keras_interp.metrics._peaks import LocatedPeaks, to_numpy
-from keras_interp.metrics._scores import PartScores
+from keras_interp.metrics._scores import PartScores, pick
 
 
 def is_part_detector(
@@ -63,7 +69,154 @@ def is_part_detector(
     )
 
 
-def part_coverage(parts: Any, weights: Any = None) -> float:
+def is_hit_part_detector(
+    tracking: PartScores,
+    hit_gain: HitGainScores,
+    least_tracking: float = 0.2,
+    least_hit_gain: float = 0.1,
+) -> np.ndarray:
+    """Tells which filters track the very part that they hit.
+
+    The part is the one that hit gain chose. Hit gain and tracking of that part must be
+    known and above their threshold on images that did not choose it. Tracking alone
+    calls a filter on the breast "throat", since the throat moves with the breast and
+    moves further.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_interp as ki
+    >>> landmarks = np.random.default_rng(0).uniform(0, 64, (100, 2, 2))
+    >>> beside = landmarks[:, :1] + 20.0  # moves with a part that it never hits
+    >>> positions = np.concatenate([landmarks[:, :1], beside], axis=1)
+    >>> known = positions, np.ones((100, 2)), landmarks, 64
+    >>> ki.metrics.is_hit_part_detector(
+    ...     ki.metrics.tracking(*known), ki.metrics.hit_gain(*known)
+    ... )
+    array([ True, False])
+
+    Args:
+        tracking: what `keras_interp.metrics.tracking` gave.
+        hit_gain: what `keras_interp.metrics.hit_gain` gave for the same filters.
+        least_tracking: threshold that tracking of the part must exceed.
+        least_hit_gain: threshold that hit gain must exceed.
+
+    Returns:
+        bool `(F,)`.
+
+    Raises:
+        ValueError: if the two are for different filters or landmarks.
+
+    Reference:
+        A convention of this library.
+    """
+    if tracking.per_part.shape != hit_gain.per_part.shape:
+        raise ValueError(
+            "Expected tracking and hit_gain of the same filters and landmarks. "
+            f"Received: tracking of shape {tracking.per_part.shape} and hit_gain of "
+            f"shape {hit_gain.per_part.shape}. Pass results of the same layer."
+        )
+    tracked = pick(tracking.per_part, hit_gain.part)
+    # A comparison with NaN is False: a filter that was not judged is no detector.
+    return (tracked > least_tracking) & (hit_gain.per_filter > least_hit_gain)
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupCoverage:
+    """Which groups of landmarks the part detectors of a layer cover.
+
+    Args:
+        value: effective number of groups, from hit-part detectors alone; 0 without any.
+        strict: the same from the filters that are part detectors by
+            `ki.metrics.is_part_detector` and for which tracking and hit gain chose
+            parts of one group.
+        detectors: bool `(F,)`, the hit-part detectors.
+        group: int `(F,)`, the group of the part that hit gain chose for each filter; -1
+            for none.
+        count: int `(G,)`, hit-part detectors of each group.
+        groups: number of groups with a hit-part detector.
+        group_names: the G names.
+    """
+
+    value: float
+    strict: float
+    detectors: np.ndarray
+    group: np.ndarray
+    count: np.ndarray
+    groups: int
+    group_names: tuple[str, ...]
+
+
+def group_coverage(
+    tracking: PartScores,
+    hit_gain: HitGainScores,
+    landmark_groups: Mapping[str, Any],
+    landmark_names: Sequence[str] | None = None,
+) -> GroupCoverage:
+    """Counts the parts of the body that a layer has detectors for.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_interp as ki
+    >>> landmarks = np.random.default_rng(0).uniform(0, 64, (100, 3, 2))
+    >>> known = landmarks, np.ones((100, 3)), landmarks, 64
+    >>> found = ki.metrics.group_coverage(
+    ...     ki.metrics.tracking(*known),
+    ...     ki.metrics.hit_gain(*known),
+    ...     {"head": ["beak", "crown"], "tail": ["tail"]},
+    ...     ["beak", "crown", "tail"],
+    ... )
+    >>> found.groups, found.count, round(found.value, 2)
+    (2, array([2, 1]), 1.89)
+
+    Args:
+        tracking: what `keras_interp.metrics.tracking` gave.
+        hit_gain: what `keras_interp.metrics.hit_gain` gave for the same filters.
+        landmark_groups: a mapping from the name of each group to the names or places
+            of its landmarks, as `ki.datasets.landmark_groups` makes it. Filters of a
+            landmark in no group do not count.
+        landmark_names: the K names, needed where the groups hold names.
+
+    Returns:
+        `GroupCoverage` with `.value`, `.strict`, `.detectors`, `.group`, `.count`,
+        `.groups` and `.group_names`.
+
+    Raises:
+        ValueError: if the two are for different filters or landmarks, or a group has a
+            landmark that is unknown or in another group too.
+
+    Reference:
+        A measure of this library, see `ki.metrics.part_coverage`.
+    """
+    detectors = is_hit_part_detector(tracking, hit_gain)
+    landmarks = tracking.per_part.shape[1]
+    groups = check_landmark_groups(
+        landmark_groups, check_landmark_names(landmark_names, landmarks)
+    )
+    table = group_of_landmarks(groups, landmarks)
+    group, tracked = table[hit_gain.part], table[tracking.part]
+    strict = is_part_detector(tracking, hit_gain) & (group == tracked)
+    found = group[detectors & (group >= 0)]
+    count = np.bincount(found, minlength=len(groups))
+    return GroupCoverage(
+        value=part_coverage(group, detectors),
+        strict=part_coverage(group, strict),
+        detectors=detectors & (group >= 0),
+        group=group,
+        count=count,
+        groups=int((count > 0).sum()),
+        group_names=tuple(groups),
+    )
+
+
+def part_coverage(
+    parts: Any,
+    weights: Any = None,
+    *,
+    landmark_groups: Mapping[str, Any] | None = None,
+    landmark_names: Sequence[str] | None = None,
+) -> float:
     """Counts the different parts that the filters follow, evenly followed ones fully.
 
     It is the exponential of the entropy of the distribution of filters over parts: 1
@@ -74,6 +227,8 @@ def part_coverage(parts: Any, weights: Any = None) -> float:
     >>> import keras_interp as ki
     >>> round(ki.metrics.part_coverage([0, 0, 1, 1]), 6)
     2.0
+    >>> round(ki.metrics.part_coverage([0, 1, 2], landmark_groups={"head": [0, 1]}), 6)
+    1.0
 
     Args:
         parts: int `(F,)`, the part of each filter, as `.part` of
@@ -81,13 +236,18 @@ def part_coverage(parts: Any, weights: Any = None) -> float:
         weights: float `(F,)`, how much each filter counts, not negative; `None` lets
             all count alike. NaN counts as 0. To count part detectors only pass
             `ki.metrics.is_part_detector(...)`.
+        landmark_groups: parts that count as one: a mapping from the name of each group
+            to the names or places of its landmarks. A filter that follows a part in no
+            group does not count. Default: each part counts for itself.
+        landmark_names: the names of the parts, needed where the groups hold names.
 
     Returns:
         The effective number of parts, 0.0 when no filter follows any part.
 
     Raises:
-        ValueError: if shapes differ, parts are not whole numbers, or a weight is
-            negative or infinite.
+        ValueError: if shapes differ, parts are not whole numbers, a weight is negative
+            or infinite, or a group has a landmark that is unknown or in another group
+            too.
 
     Reference:
         A measure of this library; Hill, Diversity and evenness, Ecology 1973, the
@@ -116,6 +276,16 @@ def part_coverage(parts: Any, weights: Any = None) -> float:
             "Expected weights that are finite and not negative. Received: weights "
             f"from {weights.min()} to {weights.max()}. Clip them at 0."
         )
+    if landmark_groups is not None:
+        count = int(parts.max(initial=-1)) + 1
+        if landmark_names is None:
+            count = max(count, _landmarks_of(landmark_groups))
+        else:
+            count = max(count, len(landmark_names))
+        groups = check_landmark_groups(
+            landmark_groups, check_landmark_names(landmark_names, count)
+        )
+        parts = group_of_landmarks(groups, count)[np.maximum(parts, -1).astype(int)]
     following = parts >= 0
     counts = np.bincount(parts[following].astype(int), weights[following])
     counts = counts[counts > 0]
@@ -123,6 +293,13 @@ def part_coverage(parts: Any, weights: Any = None) -> float:
         return 0.0
     shares = counts / counts.sum()
     return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
+def _landmarks_of(landmark_groups: Mapping[str, Any]) -> int:
+    """Landmarks that groups of places speak of, at least."""
+    members = [np.ravel(one) for one in dict(landmark_groups).values()]
+    places = [int(one) for part in members for one in part if not isinstance(one, str)]
+    return max(places, default=-1) + 1
 
 
 @dataclasses.dataclass(frozen=True)

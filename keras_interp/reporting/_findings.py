@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_interp.datasets import PartsDataset
-from keras_interp.metrics._measurement import FilterActivity, FilterMeasurement
+from keras_interp.metrics._activity import FilterActivity
+from keras_interp.metrics._measurement import FilterMeasurement
 from keras_interp.reporting._page import ReportSection
 from keras_interp.reporting._sections import (
     Shown,

@@ -15,11 +15,10 @@ import numpy as np
 from keras_interp._network.layer_names import layer_places
 from keras_interp.datasets import PartsDataset
 from keras_interp.metrics._ablation import input_hint
+from keras_interp.metrics._activity import FilterActivity, measure_activity
 from keras_interp.metrics._layer_maps import read_feature_maps
 from keras_interp.metrics._measurement import (
-    FilterActivity,
     FilterMeasurement,
-    measure_activity,
     measure_filters,
 )
 from keras_interp.metrics._progress import announce

@@ -20,6 +20,7 @@ _BASELINES = (
     ("baseline_constant", "best constant"),
     ("baseline_random", "random"),
 )
+_ENDS = ("low", "high")
 _CAPTION = (
     "↑ higher is better, ↓ lower is better, – not measured. Best constant: a filter "
     "that always fires at one place; random: one that fires anywhere."
@@ -45,7 +46,8 @@ def results_tables(rows: Sequence[Row]) -> list[ReportTable]:
 
     Args:
         rows: dicts with `row`, `metric` and `value`, and where known `paper_value`,
-            `baseline_constant`, `baseline_random` and `spread` (over seeds).
+            `baseline_constant`, `baseline_random` and `spread` (over seeds). The values
+            of `x_low` and `x_high` stand in brackets behind that of the metric `x`.
 
     Returns:
         The tables, none where there are no rows.
@@ -61,6 +63,7 @@ def results_tables(rows: Sequence[Row]) -> list[ReportTable]:
                 f"{dict(row)}, which lacks {sorted(missing)}. Add them, None for a "
                 "value that was not measured."
             )
+    rows = _with_intervals(rows)
     metrics = _in_order(row["metric"] for row in rows)
     if not any("/" in row["row"] for row in rows):
         lines = [(metric_words(m).heading, _of_metric(rows, m)) for m in metrics]
@@ -134,6 +137,21 @@ def _in_order(metrics: Any) -> list[str]:
     return known + [metric for metric in present if metric not in METRICS]
 
 
+def _with_intervals(rows: Sequence[Row]) -> list[Row]:
+    """Rows `x` with the `interval` that rows `x_low` and `x_high` give the ends of."""
+    values = {(row["row"], row["metric"]): row["value"] for row in rows}
+    found = []
+    for row in rows:
+        name, metric = row["row"], row["metric"]
+        owner, _, end = metric.rpartition("_")
+        if end in _ENDS and (name, owner) in values:
+            continue
+        ends = [values.get((name, f"{metric}_{one}")) for one in _ENDS]
+        known = None not in ends
+        found.append({**row, "interval": ends} if known else row)
+    return found
+
+
 def _network(row: Row) -> str:
     return row["row"].split("/", 1)[0]
 
@@ -174,8 +192,13 @@ def _table(
 def _cell(row: Row | None, key: str) -> str:
     if row is None:
         return "–"
-    spread = row.get("spread") if key == "value" else None
-    return metric_words(row["metric"]).text(row.get(key), spread)
+    words = metric_words(row["metric"])
+    if key != "value":
+        return words.text(row.get(key))
+    text = words.text(row.get(key), row.get("spread"))
+    if "interval" in row:
+        text += f" [{', '.join(map(words.text, row['interval']))}]"
+    return text
 
 
 def _baseline(rows: Sequence[Row], key: str) -> str:

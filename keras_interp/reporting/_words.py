@@ -81,11 +81,78 @@ _WORDS = {
         percent=True,
         digits=0,
     ),
+    "tracking_median": MetricWords(
+        "Median tracking",
+        "higher",
+        "Tracking of the filter in the middle of the ranking. The mean can be thrown "
+        "by a few filters that fire in few images; this cannot. In brackets the range "
+        "that other images of the same kind would plausibly give.",
+    ),
+    "tracking_pooled": MetricWords(
+        "Pooled tracking",
+        "higher",
+        "One tracking figure for all filters together: filters count by the images "
+        "that they fire in and by how far their parts move.",
+    ),
+    "hit_part_detectors": MetricWords(
+        "Filters that track the part they hit",
+        "higher",
+        "Share of filters whose peak hits a part more often than any fixed place does, "
+        "and follows that very part. Tracking alone would call a filter on the breast "
+        '"throat", which moves with it.',
+        percent=True,
+        digits=0,
+    ),
+    "detected_groups": MetricWords(
+        "Body parts found",
+        "higher",
+        "Number of different parts of the body with at least one filter that tracks "
+        "the part it hits. Landmarks that lie together, such as beak and crown, count "
+        "as one part, the head.",
+        digits=1,
+    ),
     "part_coverage": MetricWords(
         "Part coverage",
         "higher",
-        "Effective number of different parts that the filters follow: 1 if all follow "
-        "the same part, 3 if three parts have equally many filters each.",
+        "Effective number of different parts of the body that the filters cover, of "
+        "those filters alone that track the part they hit: 0 without any, 1 if all "
+        "follow the same part, 3 if three parts have equally many filters each.",
+        digits=1,
+    ),
+    "part_coverage_strict": MetricWords(
+        "Part coverage, strict",
+        "higher",
+        "The same of part detectors alone whose best tracked landmark lies on the body "
+        "part that they hit.",
+        digits=1,
+    ),
+    "part_coverage_of_all": MetricWords(
+        "Landmarks followed best",
+        "",
+        "Effective number of different landmarks that the filters follow best, "
+        "counting all filters, however badly they follow it.",
+        digits=1,
+    ),
+    "nmi": MetricWords(
+        "NMI",
+        "higher",
+        "Normalised mutual information, × 100, between landmarks and the filter that "
+        "is strongest at each: 100 if each landmark has a filter of its own. It rises "
+        "with the number of filters, and for a fixed grid too.",
+        digits=1,
+    ),
+    "ari": MetricWords(
+        "ARI",
+        "higher",
+        "Adjusted Rand index, × 100, between landmarks and the filter that is "
+        "strongest at each: 100 if each landmark has a filter of its own, 0 by chance.",
+        digits=1,
+    ),
+    "landmark_regression": MetricWords(
+        "Landmark error",
+        "lower",
+        "Mean distance, in percent of the object's box, between landmarks and where a "
+        "linear map from all peaks places them.",
         digits=1,
     ),
     "density": MetricWords(

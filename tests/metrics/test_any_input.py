@@ -124,6 +124,29 @@ def test_name_filters(given_peaks):
 
 @settings(max_examples=40, deadline=None)
 @given(peaks())
+def test_tracking_summary_and_landmark_regression(given_peaks):
+    positions, scores, landmarks = given_peaks
+    found = defined(
+        lambda: ki.metrics.tracking_summary(
+            positions, scores, landmarks, SIZE, resamples=5
+        )
+    )
+    if found is not None:
+        assert np.isnan(found.median) == (found.filters == 0)
+        assert not found.median > 1
+    first = np.arange(len(positions)) % 2 == 0
+    found = defined(
+        lambda: ki.metrics.landmark_regression(
+            positions, scores, landmarks, SIZE, first
+        )
+    )
+    if found is not None:
+        assert np.isnan(found.error) == (found.count.sum() == 0)
+        assert not found.error < 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(peaks())
 def test_overlap_and_spread(given_peaks):
     positions = given_peaks[0]
     found = defined(lambda: ki.metrics.overlap(positions, SIZE))

@@ -21,7 +21,13 @@ def test_colour_filters_are_perfect_detectors_and_the_third_is_dead(
     assert found.tracking.part.tolist() == [0, 1, -1]
     assert found.hit_gain.hits[:2].tolist() == [1, 1]
     assert found.detectors.tolist() == [True, True, False]
-    assert found.coverage == pytest.approx(2.0)
+    assert found.coverage == found.groups.strict == pytest.approx(2.0)
+    assert found.coverage_of_all == pytest.approx(2.0)
+    assert found.groups.detectors.tolist() == [True, True, False]
+    assert found.names.names == (*dataset.landmark_names, "")
+    assert found.tracking_summary.median == pytest.approx(1.0)
+    # The maps have their one positive cell at the landmark of their colour.
+    assert (found.assignment.nmi, found.assignment.ari) == (100.0, 100.0)
     assert found.dead == pytest.approx(1 / 3)
     assert found.categories is None
 
@@ -43,9 +49,34 @@ def test_rows_follow_the_schema_of_results(interpretable, dataset):
     assert values["dead_filters"] == pytest.approx(1 / 3)
     # No part masks here: not measured is null, never a guess.
     assert values["part_interpretability"] is None
+    assert values["detected_groups"] == 2
+    assert values["tracking_median_low"] == pytest.approx(1.0)
+    # The maps' one cell is the landmark itself.
+    assert values["landmark_regression"] == pytest.approx(0.0, abs=1e-6)
+    agreement = next(r for r in rows if r["metric"] == "nmi")
+    assert agreement["baseline_constant"] < 100 > agreement["baseline_random"]
     instability = next(r for r in rows if r["metric"] == "location_instability")
     assert 0 < instability["baseline_constant"] < instability["baseline_random"]
     assert instability["n"] == 6
+
+
+def test_landmarks_may_count_as_one_part(interpretable, dataset):
+    both = {"body": dataset.landmark_names}
+    found = measure_filters(interpretable, dataset, landmark_groups=both)
+    assert found.groups.group_names == ("body",)
+    assert found.groups.count.tolist() == [2]
+    assert found.coverage == pytest.approx(1.0)
+    assert found.coverage_of_all == pytest.approx(2.0)
+
+
+def test_landmarks_are_not_predicted_from_few_images(interpretable, dataset):
+    chosen = np.flatnonzero((np.arange(24) % 2 == 1) | (np.arange(24) > 1))
+    found = measure_filters(interpretable, dataset.subset(chosen))
+    # Eleven images choose for three filters, of which each asks for four.
+    assert found.chose.sum() == 11
+    assert found.regression is None
+    values = {row["metric"]: row["value"] for row in found.rows("interpretable")}
+    assert values["landmark_regression"] is None
 
 
 def test_part_masks_bring_part_interpretability(interpretable, dataset):

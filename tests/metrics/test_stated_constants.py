@@ -42,6 +42,11 @@ FIELD = ki.ReceptiveField(size=50, stride=10, start=4.5)
         ),
         (ki.metrics.nearest_landmarks, {"top": 100}),
         (
+            ki.metrics.is_hit_part_detector,
+            {"least_tracking": 0.2, "least_hit_gain": 0.1},
+        ),
+        (ki.metrics.tracking_summary, {"resamples": 500, "confidence": 0.95}),
+        (
             ki.metrics.name_filters,
             {"radius": 0.1, "least_confidence": 0.1, "least_images": 5},
         ),

@@ -28,6 +28,22 @@ def test_networks_stand_beside_each_other():
     ]
 
 
+def test_an_interval_stands_in_brackets():
+    (table,) = results_tables(
+        [
+            row("ordinary", "tracking_median", 0.5),
+            row("ordinary", "tracking_median_low", -0.1),
+            row("ordinary", "tracking_median_high", 0.62),
+            row("interpretable", "tracking_median", 0.8),
+            row("interpretable", "range_low", 3.0),
+        ]
+    )
+    assert table.rows == [
+        ["Median tracking ↑", "0.50 [−0.10, 0.62]", "0.80"],
+        ["Range low", "–", "3.00"],
+    ]
+
+
 def test_paper_values_and_baselines_have_their_columns():
     (table,) = results_tables(
         [
