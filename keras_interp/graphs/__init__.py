@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from keras_interp.graphs._decision_modes import DecisionModes, decision_modes
+from keras_interp.graphs._decision_tree import DecisionTree
+from keras_interp.graphs._parse_tree import ParseTree
+from keras_interp.graphs._part_effects import part_effects
+from keras_interp.graphs._tree_scores import DecisionTreeScores
 
 __all__ = [
     "DecisionModes",
+    "DecisionTree",
+    "DecisionTreeScores",
+    "ParseTree",
     "decision_modes",
+    "part_effects",
 ]
 
 # The documentation and pickles name the place that users import from.

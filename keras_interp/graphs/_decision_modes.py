@@ -268,10 +268,11 @@ def _read(
         ]
 
     key = ("decision_modes", call.path, call.index)
-    *arrays, cells = explained.compute(
+    means, slopes_of, added, scores_of, cells = explained.compute(
         key, body, batch_size=batch_size, on_batch=on_batch
     )
-    return DecisionModes(*arrays, positions=round(float(cells.max())))
+    count = round(float(cells.max()))
+    return DecisionModes(means, slopes_of, added, scores_of, count)
 
 
 def _ones(maps: Any, places: tuple[int, ...]) -> Any:

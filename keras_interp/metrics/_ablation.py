@@ -130,7 +130,7 @@ def ablation(
     return AblationScores(accuracy - accuracy_ablated, accuracy, accuracy_ablated)
 
 
-class _Gate(Interceptor):
+class Gate(Interceptor):
     """Multiplies what a layer puts out, whenever it is called.
 
     Setting weights to zero would not do: batch normalisation and biases behind them
@@ -156,7 +156,7 @@ def _gated(call: LayerCall) -> Callable[..., Any]:
     def body(forward: Forward, images: Any, factors: Any) -> list[Any]:
         if call.layout == "channels_first":
             factors = keras.ops.reshape(factors, (1, -1, 1, 1))
-        outputs = forward.outputs(images, _Gate(call.operation(), factors))
+        outputs = forward.outputs(images, Gate(call.operation(), factors))
         return [keras.ops.cast(x, "float32") for x in keras.tree.flatten(outputs)]
 
     return body
