@@ -66,6 +66,7 @@ BEFORE = {
 # Things that an example means by another name than most.
 MEANT = {
     "attribution.grad_cam": {"model": "nested_model"},
+    "attribution.unit_maps": {"model": "performer"},
     "models.SqueezeNet": {"rgb_images": "large_images"},
     "plotting.part_heatmap": {"inputs": "feature_maps"},
 }
@@ -167,6 +168,15 @@ class Things:
         )
         explainer.compile()
         return explainer
+
+    @cached_property
+    def module(self) -> ki.models.ExplanationModule:
+        module = ki.models.ExplanationModule(
+            self.performer, "fc6", class_index=1, hidden_units=(16, 8)
+        )
+        module.compile()
+        module.fit(self.images, epochs=1, verbose=0)
+        return module
 
     @cached_property
     def found(self) -> Any:

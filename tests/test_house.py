@@ -36,7 +36,11 @@ ORDER = (
     "cli",
 )
 # A method that is a shorter way to call what stands above it imports that when called.
-SHORTER_WAYS = {("models/explainer/_explainer.py", "attribution/__init__.py")}
+SHORTER_WAYS = {
+    ("models/explainer/_explainer.py", "attribution/__init__.py"),
+    ("models/explanation_module/_answers.py", "attribution/__init__.py"),
+    ("models/explanation_module/_answers.py", "metrics/__init__.py"),
+}
 # The rooms that may look into Keras; the first alone may name a backend.
 READERS_OF_BACKENDS = ("_backend",)
 READERS_OF_KERAS = ("_backend", "_network")

@@ -24,6 +24,11 @@ from keras_interp.attribution.excitation._backprop import (
     contrastive_excitation_backprop,
     excitation_backprop,
 )
+from keras_interp.attribution.excitation._x_features import (
+    XFeatureMaps,
+    unit_maps,
+    x_feature_maps,
+)
 from keras_interp.attribution.sanity._input_shift import (
     InputShiftReport,
     input_shift_report,
@@ -37,6 +42,7 @@ __all__ = [
     "InputShiftReport",
     "ParameterRandomizationReport",
     "PartContributions",
+    "XFeatureMaps",
     "activation_maximization",
     "completeness_error",
     "contrastive_excitation_backprop",
@@ -53,6 +59,8 @@ __all__ = [
     "part_contributions",
     "saliency",
     "smooth_grad",
+    "unit_maps",
+    "x_feature_maps",
 ]
 
 for _name in __all__:

@@ -5,6 +5,7 @@ from keras_interp.layers.interpretable_mask import InterpretableMask
 from keras_interp.layers.magnitude_norm import MagnitudeNorm, MagnitudeRestore
 from keras_interp.layers.part_mask import PartMask
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
+from keras_interp.layers.srae_block import SRAEBlock
 from keras_interp.layers.track_mixture import TrackMixture
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MagnitudeRestore",
     "PartMask",
     "ReconstructionLoss",
+    "SRAEBlock",
     "TrackMixture",
 ]
 

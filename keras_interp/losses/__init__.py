@@ -1,4 +1,4 @@
-"""Filter losses and the part templates that they are made of."""
+"""Losses that make filters follow parts, and x-features stand for a logit."""
 
 from keras_interp.losses._filter_losses import (
     FILTER_LOSSES,
@@ -15,6 +15,12 @@ from keras_interp.losses._mutual_information import (
     filter_entropies,
     filter_mutual_information,
 )
+from keras_interp.losses._pull_away import pull_away_term
+from keras_interp.losses._sparse_reconstruction import (
+    mean_reconstruction_loss,
+    sparse_reconstruction_loss,
+    squared_faithfulness_loss,
+)
 from keras_interp.losses._templates import part_templates
 
 __all__ = [
@@ -29,7 +35,11 @@ __all__ = [
     "RunningFilterLoss",
     "filter_entropies",
     "filter_mutual_information",
+    "mean_reconstruction_loss",
     "part_templates",
+    "pull_away_term",
+    "sparse_reconstruction_loss",
+    "squared_faithfulness_loss",
 ]
 
 # Docs, help and pickles name the public package, not the file inside it.

@@ -14,6 +14,10 @@ from keras_interp.models.explainer import (
     Encoding,
     Explainer,
 )
+from keras_interp.models.explanation_module import (
+    SRAE_PAPER_SETTINGS,
+    ExplanationModule,
+)
 from keras_interp.models.interpretable_model import (
     InterpretableModel,
     InterpretableSequential,
@@ -30,10 +34,12 @@ __all__ = [
     "EXPLAINER_PAPER_SETTINGS",
     "Encoding",
     "Explainer",
+    "ExplanationModule",
     "InterpretableModel",
     "InterpretableSequential",
     "LoadedWeights",
     "LocalResponseNormalization",
+    "SRAE_PAPER_SETTINGS",
     "SqueezeNet",
     "VGG16",
     "VGG19",

@@ -242,7 +242,7 @@ def _maps(
 ) -> np.ndarray:
     """Sum over the channels, enlarged to the image."""
     probability = _probability(explained, target, contrastive)
-    check = _is_input(explained, target)
+    check = is_input(explained, target)
 
     def body(forward: Forward, images: Any, targets: Any) -> list[Any]:
         winning, activation = probability(forward, images, targets)
@@ -292,7 +292,7 @@ def _probability(
     return probability
 
 
-def _is_input(explained: ExplainedModel, target: LayerCall) -> bool:
+def is_input(explained: ExplainedModel, target: LayerCall) -> bool:
     """Whether no layer with weights is called before the target layer's output."""
     calls = explained.record.calls
     before = calls[: calls.index(target) + 1]
@@ -317,7 +317,7 @@ def default_maps(explained: ExplainedModel) -> LayerCall:
     fine = [
         position
         for position in record.bottlenecks
-        if _is_activation(calls[position]) and _is_fine(calls[position], size)
+        if is_activation(calls[position]) and _is_fine(calls[position], size)
     ]
     areas = {
         position: math.prod(cells or 0 for cells in (call.shape_of_maps or ())[1:3])
@@ -333,7 +333,7 @@ def default_maps(explained: ExplainedModel) -> LayerCall:
     return last_maps_behind(explained)
 
 
-def _is_activation(call: LayerCall) -> bool:
+def is_activation(call: LayerCall) -> bool:
     """Whether its maps are neither linear, nor padded, nor those inside a layer."""
     operation = call.operation()
     if operation is None or isinstance(operation, _NO_ACTIVATION):
