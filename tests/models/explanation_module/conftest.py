@@ -56,5 +56,5 @@ def trained(network, images):
         network, "fc6", [2, 0], hidden_units=(12, 6), pretraining_epochs=5
     )
     module.compile()
-    module.fit(images, epochs=30, batch_size=20, verbose=0)
+    module.fit(images, epochs=40, batch_size=10, verbose=0)
     return module
