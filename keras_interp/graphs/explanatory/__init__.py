@@ -1,0 +1,1 @@
+"""The explanatory graph of Zhang, Cao, Shi, Wu and Zhu, AAAI 2018."""
