@@ -7,11 +7,17 @@ from keras_interp.graphs._decision_tree import DecisionTree
 from keras_interp.graphs._parse_tree import ParseTree
 from keras_interp.graphs._part_effects import part_effects
 from keras_interp.graphs._tree_scores import DecisionTreeScores
+from keras_interp.graphs.explanatory._explanatory_graph import ExplanatoryGraph
+from keras_interp.graphs.explanatory._inferred_nodes import InferredNodes
+from keras_interp.graphs.explanatory._node_table import NodeTable
 
 __all__ = [
     "DecisionModes",
     "DecisionTree",
     "DecisionTreeScores",
+    "ExplanatoryGraph",
+    "InferredNodes",
+    "NodeTable",
     "ParseTree",
     "decision_modes",
     "part_effects",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -73,16 +73,30 @@ class LayerAbove:
 
     @classmethod
     def of(
-        cls, nodes: Nodes, found: FoundNodes, grid: UnitGrid, count: int
+        cls,
+        nodes: Nodes,
+        strengths: np.ndarray,
+        positions: np.ndarray,
+        rest: np.ndarray,
+        grid: UnitGrid,
+        count: int,
     ) -> LayerAbove:
-        positions = found.positions.reshape(len(found.positions), -1, 2)
+        """What the layer below needs.
+
+        Args:
+            nodes: of the finished layer.
+            strengths: float `(N, nodes)`.
+            positions: float `(N, nodes, 2)`, (x, y) in pixels.
+            rest: float `(nodes, 2)`, their means over the pictures.
+            grid: places of the units.
+            count: most nodes that may be parents.
+        """
         limits = (
             np.array([grid.columns[0], grid.rows[0]]),
             np.array([grid.columns[-1], grid.rows[-1]]),
         )
-        strengths = found.strengths.reshape(len(positions), -1)
         return cls(
-            positions - positions.mean(axis=0),
+            positions - rest,
             nodes.sigmas.ravel(),
             candidate_parents(positions, strengths, limits, count),
         )
@@ -176,9 +190,7 @@ def expectation(
 ) -> Expectation:
     """Where the nodes are expected: at their means until they have parents."""
     if above is None or not state.parents.shape[1]:
-        return without_parents(
-            images, len(state.parents), FIRST_SIGMA * grid.side
-        )
+        return without_parents(images, len(state.parents), FIRST_SIGMA * grid.side)
     return expectation_of_parents(above.displacements, above.sigmas, state.parents)
 
 

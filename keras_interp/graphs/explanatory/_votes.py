@@ -108,7 +108,7 @@ def _densities(
         density *= grid.stride[1 - axis] / (np.sqrt(2 * np.pi) * width)
         density *= np.abs(offsets) <= half
         found += [offsets, density]
-    return tuple(found)  # type: ignore[return-value]
+    return tuple(found)
 
 
 def cast_votes(
@@ -292,7 +292,7 @@ def _window(
 def _best_units(
     heat: np.ndarray,
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Place of each window's maximum, its value, and the offset of its centre of mass."""
+    """Place and value of the maximum of each window, and where its mass lies."""
     shape, (high, wide) = heat.shape[:-2], heat.shape[-2:]
     cells = heat.reshape(-1, high * wide)
     best = cells.argmax(axis=-1)
