@@ -41,6 +41,33 @@ def real_data() -> Path:
     return path
 
 
+@pytest.fixture
+def few_real_birds(real_data, tmp_path) -> Path:
+    """A copy of CUB's folder that lists six species: their pictures are linked to."""
+    whole = real_data / "cub" / "CUB_200_2011"
+    folder = tmp_path / "CUB_200_2011"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "images").symlink_to(whole / "images")
+    for name in ("classes.txt", "parts/parts.txt"):
+        (folder / name).symlink_to(whole / name)
+    lines = (whole / "images.txt").read_text().splitlines()
+    species = sorted({line.split()[1].split("/")[0] for line in lines})[:6]
+    kept = {
+        line.split()[0] for line in lines if line.split()[1].split("/")[0] in species
+    }
+    for name in (
+        "images.txt",
+        "image_class_labels.txt",
+        "train_test_split.txt",
+        "bounding_boxes.txt",
+        "parts/part_locs.txt",
+    ):
+        lines = (whole / name).read_text().splitlines()
+        rows = [line for line in lines if line.split()[0] in kept]
+        (folder / name).write_text("\n".join(rows) + "\n")
+    return folder
+
+
 def _seeded(model: keras.Model, seed: int = 0) -> keras.Model:
     """Weights that do not depend on the backend; every channel has some activation."""
     rng = np.random.default_rng(seed)
