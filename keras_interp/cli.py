@@ -229,6 +229,59 @@ def explainer(
     typer.echo(f"Written to {out}")
 
 
+@reproduce_app.command("decision-tree")
+def decision_tree(
+    data: Annotated[
+        str, typer.Option(help="cub, animal_part or synthetic_parts.")
+    ] = "cub",
+    root: Annotated[
+        Path | None, typer.Option(help="The dataset's folder, extracted.")
+    ] = None,
+    backbone: Annotated[str, typer.Option(help="squeezenet or mobilenet.")] = (
+        "squeezenet"
+    ),
+    weights: Annotated[
+        str | None, typer.Option(help="Path of the backbone's weights.")
+    ] = None,
+    categories: Annotated[
+        str | None, typer.Option(help="Tasks of one category, with commas between.")
+    ] = None,
+    negatives: Annotated[
+        Path | None, typer.Option(help="With cub: photographs without birds.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes of the network.")] = None,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
+        "decision_tree_output"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
+    development: Annotated[
+        bool,
+        typer.Option("--development", help="Score on held-back training images."),
+    ] = False,
+) -> None:
+    """Decision tree of an interpretable CNN: Zhang, Yang, Ma and Wu, 2018."""
+    from keras_interp.reproduce import DecisionTreeSettings, reproduce_decision_tree
+
+    settings = DecisionTreeSettings(
+        data=data,
+        root=root,
+        backbone=backbone,
+        weights=weights,
+        categories=_names(categories),
+        negatives=negatives,
+        epochs=epochs,
+        seed=seed,
+        seeds=seeds,
+        quick=quick,
+        development=development,
+    )
+    results = reproduce_decision_tree(settings, out)
+    typer.echo(results.markdown())
+    typer.echo(f"Written to {out}")
+
+
 def _names(categories: str | None) -> tuple[str, ...] | None:
     """The names of a list with commas between, spaces at the commas or not."""
     if categories is None:

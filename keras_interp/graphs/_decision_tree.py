@@ -67,8 +67,10 @@ class DecisionTree(GrownTree):
             activations, so that g.x is what the filters add to the score, or `"mean"`
             over the positions, as in the paper.
         selection: how the filters of a node are chosen: `"lasso"`, the support of a
-            Lasso, or `None`, all filters.
-        penalty: price of a filter, `lambda = penalty * sqrt(images of the node)`.
+            Lasso in nodes of more images than filters, while smaller nodes keep the
+            filters of the node above; or `None`, all filters.
+        penalty: price of a filter, `lambda = penalty * sqrt(images of the node)`. At
+            the usual one few filters are left out; raise it to 1, say, for fewer.
         by_size: compare pairs of nodes by their gain for each of their images.
         min_nodes: nodes under the root at which merging stops at the latest.
         max_positives: images of the class that the tree is grown on at most, chosen by

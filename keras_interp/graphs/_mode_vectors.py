@@ -45,11 +45,13 @@ class FilterScaling:
         scale: `(F,)`, s, the mean of each filter's maps over images and positions; 0
             for a filter that never fires, which is left out.
         weighted: bool `(F,)`, filters whose gradients are weighted by the activations.
+        silent: `(F,)`, g of such a filter where it is silent, before g has length 1.
         least_length: gradients of this length and less count as zero.
     """
 
     scale: np.ndarray
     weighted: np.ndarray
+    silent: np.ndarray
     least_length: float = 0.0
 
     @classmethod
@@ -59,9 +61,12 @@ class FilterScaling:
         # With negative activations the sum of the weights could be near 0.
         positive = (modes.activations >= 0.0).all(axis=0) & (scale > 0.0)
         weighted = positive & (pooling == "weighted")
-        lengths = cls(scale, weighted)(modes).lengths
+        total = modes.activations.sum(axis=0) * modes.positions
+        added = modes.contributions.sum(axis=0)
+        silent = np.where(weighted, added * scale / np.where(positive, total, 1.0), 0.0)
+        lengths = cls(scale, weighted, silent)(modes).lengths
         # Far under all others a length is the rounding error of zero.
-        return cls(scale, weighted, 1e-9 * float(lengths.max(initial=0.0)))
+        return cls(scale, weighted, silent, 1e-9 * float(lengths.max(initial=0.0)))
 
     def __call__(self, modes: DecisionModes) -> ModeVectors:
         """Gives each filter one number in x and one in g, on a scale of its own.
@@ -70,8 +75,9 @@ class FilterScaling:
         `g_d x_d` as what the filter adds only if the gradient is the same at all
         positions, and behind a pooling and one dense layer it is the same for all
         images. Weighted by the activations the mean gives
-        `g_d x_d = sum_hw x_hwd dy/dx_hwd`; where a filter is silent it is the plain
-        mean.
+        `g_d x_d = sum_hw x_hwd dy/dx_hwd`. Where a filter is silent it is the same mean
+        over all images: behind a pooling the gradient at a silent map is that at some
+        position where it never fires.
 
         Args:
             modes: of the images.
@@ -87,7 +93,8 @@ class FilterScaling:
         vectors = np.where(firing, modes.activations * modes.positions / safe, 0.0)
         gradients = np.where(firing, modes.gradients * self.scale, 0.0)
         exact = modes.contributions / np.where(vectors > 0.0, vectors, 1.0)
-        gradients = np.where(self.weighted & (vectors > 0.0), exact, gradients)
+        weighted = np.where(vectors > 0.0, exact, self.silent)
+        gradients = np.where(self.weighted, weighted, gradients)
         lengths = np.linalg.norm(gradients, axis=1)
         known = lengths > self.least_length
         lengths = np.where(known, lengths, 0.0)

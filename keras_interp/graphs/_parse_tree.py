@@ -72,27 +72,36 @@ class ParseTree:
             part_contributions=by_part,
         )
 
+    def summands(self, filters: int = 5) -> tuple[tuple[str, ...], np.ndarray]:
+        """What the predicted score of each node is the sum of, with the bias.
+
+        Args:
+            filters: where no parts are named: how many of the filters that add most at
+                the last node have a column of their own.
+
+        Returns:
+            Names, and float `(L, names)`: of parts, or of filters and "other filters".
+        """
+        if self.part_names:
+            return self.part_names, self.part_contributions
+        sizes = np.abs(self.contributions[-1])
+        order = np.argsort(-sizes, kind="stable")[:filters]
+        values = self.contributions[:, order]
+        rest = self.contributions.sum(axis=1) - values.sum(axis=1)
+        names = (*(f"filter {one}" for one in order), "other filters")
+        return names, np.column_stack([values, rest])
+
     def table(self, filters: int = 5) -> str:
         """The way from the root to the image as a Markdown table.
 
         Args:
-            filters: how many of the filters that add most are named where no parts
-                are.
+            filters: as for `summands`.
 
         Returns:
             A row for each node: its images, its score, and what each part, or the
             strongest filter, adds.
         """
-        if self.part_names:
-            names = list(self.part_names)
-            values = self.part_contributions
-        else:
-            order = np.argsort(-np.abs(self.contributions[-1]), kind="stable")
-            order = order[:filters]
-            names = [f"filter {one}" for one in order]
-            values = self.contributions[:, order]
-            rest = self.contributions.sum(axis=1) - values.sum(axis=1)
-            names, values = [*names, "others"], np.column_stack([values, rest])
+        names, values = self.summands(filters)
         lines = ["| depth | images | score | " + " | ".join([*names, "bias"]) + " |"]
         lines.append("|" + "---:|" * (len(names) + 4))
         for depth, count in enumerate(self.counts):

@@ -186,13 +186,13 @@ def grow(
         if on_step is not None:
             on_step(1)
     root = len(parent)
-    parent = [root if one < 0 else one for one in parent] + [-1]
     members.append(np.arange(positives))
     mergers = root - positives
     count = np.array([len(one) for one in members])
-    selected, weights, bias = _modes(known, members, selection, penalty)
+    parents = np.array([root if one < 0 else one for one in parent] + [-1])
+    selected, weights, bias = _modes(known, members, parents, selection, penalty)
     return TreeStructure(
-        parent=np.array(parent),
+        parent=parents,
         step=np.concatenate([np.zeros(positives, int), np.arange(1, mergers + 2)]),
         count=count,
         image=np.where(np.arange(root + 1) < positives, np.arange(root + 1), -1),
@@ -207,6 +207,7 @@ def grow(
 def _modes(
     known: ModeVectors,
     members: list[np.ndarray],
+    parent: np.ndarray,
     selection: str | None,
     penalty: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -214,14 +215,20 @@ def _modes(
     size = len(members), known.vectors.shape[1]
     selected, weights = np.ones(size, dtype=bool), np.zeros(size)
     bias = np.zeros(len(members))
-    for node, images in enumerate(members):
+    # A node above before those under it.
+    for node in range(len(members) - 1, -1, -1):
+        images = members[node]
         vectors, targets = known.vectors[images], known.targets[images]
         direction = known.gradients[images].sum(axis=0)
         direction /= max(float(np.linalg.norm(direction)), 1e-12)
-        if len(images) > 1:
+        if len(images) > size[1]:
             selected[node] = select_filters(
                 direction * vectors, targets, selection, penalty
             )
+        elif len(images) > 1 and parent[node] >= 0:
+            # Of no more images than filters the support has no more filters than
+            # images, whatever matters.
+            selected[node] = selected[parent[node]]
         weights[node] = direction * selected[node]
         # b at its best for this alpha: the Lasso shrinks its own.
         bias[node] = np.mean(targets - vectors @ weights[node])

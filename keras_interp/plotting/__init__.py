@@ -15,6 +15,7 @@ from keras_interp.metrics import (
     part_density,
 )
 from keras_interp.plotting._attributions import attribution_grid, attribution_overlay
+from keras_interp.plotting._decision_tree import decision_tree, parse_path
 from keras_interp.plotting._filter_gallery import filter_gallery
 from keras_interp.plotting._histograms import concept_histogram, part_histogram
 from keras_interp.plotting._landmarks import dataset_mosaic, landmarks
@@ -30,6 +31,7 @@ __all__ = [
     "average_receptive_field",
     "concept_histogram",
     "dataset_mosaic",
+    "decision_tree",
     "discrepancy_maps",
     "empirical_receptive_field",
     "empirical_regions",
@@ -39,6 +41,7 @@ __all__ = [
     "landmarks",
     "overlay",
     "parameter_randomization",
+    "parse_path",
     "part_contributions",
     "part_density",
     "part_heatmap",

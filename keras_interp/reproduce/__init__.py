@@ -3,16 +3,22 @@
 from keras_interp.reproduce._results import Results
 from keras_interp.reproduce._tasks import plan_tasks
 from keras_interp.reproduce._trunk import FrozenTrunk, Projection
+from keras_interp.reproduce.decision_tree._run import (
+    DecisionTreeSettings,
+    reproduce_decision_tree,
+)
 from keras_interp.reproduce.explainer._run import ExplainerSettings, reproduce_explainer
 from keras_interp.reproduce.icnn._run import IcnnSettings, reproduce_icnn
 
 __all__ = [
+    "DecisionTreeSettings",
     "ExplainerSettings",
     "FrozenTrunk",
     "IcnnSettings",
     "Projection",
     "Results",
     "plan_tasks",
+    "reproduce_decision_tree",
     "reproduce_explainer",
     "reproduce_icnn",
 ]

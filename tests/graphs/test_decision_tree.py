@@ -423,3 +423,31 @@ def test_weighted_pooling_makes_the_ends_exact():
     known = tree.scaling_(modes)
     added = known.vectors * known.gradients * known.lengths[:, None]
     np.testing.assert_allclose(added, (maps * slopes).sum(axis=(1, 2)))
+
+
+def test_a_small_node_keeps_the_filters_of_the_node_above(modes):
+    tree = DecisionTree(selection="lasso", penalty=3e-3, beta=100.0).fit_modes(modes)
+    structure = tree.structure_
+    assert 0 < structure.selected[structure.root].sum() < 12
+    for node in range(len(structure) - 1):
+        if 1 < structure.count[node] <= 12:
+            above = structure.selected[structure.parent[node]]
+            np.testing.assert_array_equal(structure.selected[node], above)
+        if structure.count[node] == 1:
+            assert structure.selected[node].all()
+
+
+def test_a_silent_filter_has_its_gradient_of_other_images():
+    maps = np.zeros((4, 2, 2, 2))
+    maps[:, 0, 0, 0] = maps[:3, 1, 1, 1] = 1.0
+    slopes = np.zeros_like(maps)
+    # A pooling would send the gradient of the silent map to its first position.
+    slopes[:, 0, 0, 0] = slopes[3, 0, 0, 1] = 1.0
+    slopes[:3, 1, 1, 1] = 3.0
+    scores = (maps * slopes).sum(axis=(1, 2, 3))
+    modes = DecisionModes.from_maps(maps, slopes, scores)
+    tree = DecisionTree().fit_modes(modes)
+    known = tree.scaling_(modes)
+    gradients = known.gradients * known.lengths[:, None]
+    np.testing.assert_allclose(gradients, np.repeat(gradients[:1], 4, axis=0))
+    np.testing.assert_allclose(gradients[0] / tree.scaling_.scale, [1.0, 3.0])

@@ -155,7 +155,7 @@ def train(
         interpretable=interpretable,
         with_labels=kind != WITHOUT_LABELS,
     )
-    history = _fit(model, task, values, mirrored, recipe, interpretable)
+    history = fit_network(model, task, values, mirrored, recipe, interpretable)
     layer = read_feature_maps(model, values[task.objects()], TOP_LAYER)
     # 3x3 convolutions that keep the size leave the centres where they are.
     widened = float(np.max(field.size)) + 2 * 2 * float(np.max(field.stride))
@@ -180,7 +180,7 @@ def train(
     )
 
 
-def _fit(
+def fit_network(
     model: keras.Model,
     task: Task,
     values: np.ndarray,
