@@ -9,7 +9,12 @@ from keras_interp.graphs._part_effects import part_effects
 from keras_interp.graphs._tree_scores import DecisionTreeScores
 from keras_interp.graphs.explanatory._explanatory_graph import ExplanatoryGraph
 from keras_interp.graphs.explanatory._inferred_nodes import InferredNodes
+from keras_interp.graphs.explanatory._node_instability import (
+    NodeInstability,
+    node_instability,
+)
 from keras_interp.graphs.explanatory._node_table import NodeTable
+from keras_interp.graphs.explanatory._part_locator import PartLocator
 
 __all__ = [
     "DecisionModes",
@@ -17,9 +22,12 @@ __all__ = [
     "DecisionTreeScores",
     "ExplanatoryGraph",
     "InferredNodes",
+    "NodeInstability",
     "NodeTable",
     "ParseTree",
+    "PartLocator",
     "decision_modes",
+    "node_instability",
     "part_effects",
 ]
 

@@ -19,6 +19,11 @@ from keras_interp.plotting._decision_tree import decision_tree, parse_path
 from keras_interp.plotting._filter_gallery import filter_gallery
 from keras_interp.plotting._histograms import concept_histogram, part_histogram
 from keras_interp.plotting._landmarks import dataset_mosaic, landmarks
+from keras_interp.plotting._node_figures import (
+    explanatory_graph,
+    node_heat_maps,
+    node_patches,
+)
 from keras_interp.plotting._overlay import overlay, part_heatmap
 from keras_interp.plotting._part_contributions import part_contributions, part_positions
 from keras_interp.plotting._receptive_field_shapes import receptive_field_shapes
@@ -36,9 +41,12 @@ __all__ = [
     "empirical_receptive_field",
     "empirical_regions",
     "empirical_size",
+    "explanatory_graph",
     "filter_gallery",
     "input_shift",
     "landmarks",
+    "node_heat_maps",
+    "node_patches",
     "overlay",
     "parameter_randomization",
     "parse_path",
