@@ -282,6 +282,66 @@ def decision_tree(
     typer.echo(f"Written to {out}")
 
 
+@reproduce_app.command("explanatory-graph")
+def explanatory_graph(
+    data: Annotated[
+        str, typer.Option(help="cub, animal_part or synthetic_parts.")
+    ] = "cub",
+    root: Annotated[
+        Path | None, typer.Option(help="The dataset's folder, extracted.")
+    ] = None,
+    backbone: Annotated[str, typer.Option(help="squeezenet.")] = "squeezenet",
+    weights: Annotated[
+        str | None, typer.Option(help="Path of the backbone's weights.")
+    ] = None,
+    categories: Annotated[
+        str | None, typer.Option(help="Animals, with commas between.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of the small network for drawn images.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
+        "explanatory_graph_output"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
+    development: Annotated[
+        bool,
+        typer.Option("--development", help="Score on held-back training images."),
+    ] = False,
+    filters: Annotated[
+        int | None, typer.Option(help="Most filters of a layer that get nodes.")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help="Of learning, for each layer.")
+    ] = None,
+) -> None:
+    """Explanatory graph of Zhang, Cao, Shi, Wu and Zhu, 2018: nodes beside filters."""
+    from keras_interp.reproduce import (
+        ExplanatoryGraphSettings,
+        reproduce_explanatory_graph,
+    )
+
+    settings = ExplanatoryGraphSettings(
+        data=data,
+        root=root,
+        backbone=backbone,
+        weights=weights,
+        categories=_names(categories),
+        epochs=epochs,
+        seed=seed,
+        seeds=seeds,
+        quick=quick,
+        development=development,
+        filters=filters,
+        iterations=iterations,
+    )
+    results = reproduce_explanatory_graph(settings, out)
+    typer.echo(results.markdown())
+    typer.echo(f"Written to {out}")
+
+
 def _names(categories: str | None) -> tuple[str, ...] | None:
     """The names of a list with commas between, spaces at the commas or not."""
     if categories is None:

@@ -179,6 +179,11 @@ class Things:
         return module
 
     @cached_property
+    def graph(self) -> ki.graphs.ExplanatoryGraph:
+        graph = ki.graphs.ExplanatoryGraph(iterations=1)
+        return graph.fit(self.model, ["conv1", "conv5"], self.images, verbose=0)
+
+    @cached_property
     def found(self) -> Any:
         return self.explainer.part_contributions(self.images[:4], self.dataset)
 

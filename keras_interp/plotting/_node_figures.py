@@ -101,13 +101,13 @@ def explanatory_graph(
     nodes: InferredNodes,
     ax: Axes | None = None,
     *,
-    count: int = 8,
-    parents: int = 3,
+    count: int = 5,
+    parents: int = 2,
 ) -> Axes:
     """Draws the strongest nodes of a picture and the parents that they hang on.
 
-    Circles are nodes, as wide as their spread, of one colour a layer; a line goes from
-    each node to its first parents in the layer above.
+    Dots are nodes, of one colour a layer, the higher the larger; a line goes from each
+    node to its first parents in the layer above.
 
     Example:
 
@@ -143,13 +143,22 @@ def explanatory_graph(
         color = _COLORS[place % len(_COLORS)]
         above = []
         for node in shown:
-            x, y = nodes.positions[node]
-            circle = {"facecolor": "none", "edgecolor": color, "linewidth": 1.8}
-            ax.add_patch(_circle((x, y), float(table.sigmas[node]), circle))
+            here = nodes.positions[node]
             for parent in table.edges[table.edges[:, 1] == node, 0][:parents]:
-                ax.plot(*zip((x, y), nodes.positions[parent], strict=True), color="white")
+                ends = np.stack([here, nodes.positions[parent]], axis=-1)
+                ax.plot(*ends, color=color, linewidth=1.2, alpha=0.8, zorder=2)
                 above.append(int(parent))
-        ax.plot([], [], "o", color=color, label=layer)
+        x, y = nodes.positions[shown].T
+        ax.scatter(
+            x,
+            y,
+            s=30 + 25 * place,
+            color=color,
+            edgecolors="black",
+            linewidths=0.8,
+            label=layer,
+            zorder=3 + len(graph.layers) - place,
+        )
         shown = np.unique(np.array(above, dtype=int))
     ax.legend(loc="lower left", fontsize=7, framealpha=0.85)
     return ax
@@ -224,8 +233,8 @@ def _check_nodes(
         or not len(images)
     ):
         raise ValueError(
-            "Expected positions (images, nodes, 2) and strengths (images, nodes) of the "
-            f"same images. Received: images of shape {images.shape}, positions of "
+            "Expected positions (images, nodes, 2) and strengths (images, nodes) of "
+            f"the same images. Received: images of shape {images.shape}, positions of "
             f"shape {positions.shape}, strengths of shape {strengths.shape}. Pass "
             "what graph.infer(images) gives."
         )
@@ -254,9 +263,3 @@ def _heat(
         -0.5 * ((np.arange(size[1])[:, None] - positions[:, 0]) / sigma) ** 2
     )
     return (rows * strengths) @ columns.T
-
-
-def _circle(center: tuple[float, float], radius: float, style: dict[str, Any]) -> Any:
-    from matplotlib.patches import Circle
-
-    return Circle(center, radius, **style)

@@ -8,11 +8,16 @@ from keras_interp.reproduce.decision_tree._run import (
     reproduce_decision_tree,
 )
 from keras_interp.reproduce.explainer._run import ExplainerSettings, reproduce_explainer
+from keras_interp.reproduce.explanatory_graph._run import (
+    ExplanatoryGraphSettings,
+    reproduce_explanatory_graph,
+)
 from keras_interp.reproduce.icnn._run import IcnnSettings, reproduce_icnn
 
 __all__ = [
     "DecisionTreeSettings",
     "ExplainerSettings",
+    "ExplanatoryGraphSettings",
     "FrozenTrunk",
     "IcnnSettings",
     "Projection",
@@ -20,6 +25,7 @@ __all__ = [
     "plan_tasks",
     "reproduce_decision_tree",
     "reproduce_explainer",
+    "reproduce_explanatory_graph",
     "reproduce_icnn",
 ]
 

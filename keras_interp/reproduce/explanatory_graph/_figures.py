@@ -25,6 +25,8 @@ def draw_graph(
         nodes: Its nodes in all pictures of the task.
         folder: Where to; made where it is missing.
     """
+    from matplotlib.figure import Figure
+
     folder.mkdir(parents=True, exist_ok=True)
     tested = np.flatnonzero(~task.learns)
     images = task.dataset.images[tested]
@@ -32,9 +34,7 @@ def draw_graph(
     own = nodes.of_layer(layer)
     means = nodes.strengths[np.ix_(tested, own)].mean(axis=0)
     # One node of a filter, so that the rows differ.
-    _, first = np.unique(
-        nodes.filters[own][np.argsort(-means)], return_index=True
-    )
+    _, first = np.unique(nodes.filters[own][np.argsort(-means)], return_index=True)
     shown = own[np.argsort(-means)][np.sort(first)[:_NODES]]
     axes = plotting.node_patches(
         images, nodes.positions[tested], nodes.strengths[tested], shown
@@ -42,10 +42,10 @@ def draw_graph(
     figure = axes.flat[0].figure
     figure.suptitle(f"{task.name}: nodes of {layer} in their strongest pictures")
     figure.savefig(folder / f"{task.name}_node_patches.png", dpi=100)
-    axes = plotting.explanatory_graph(
-        graph, images[0], nodes.picture(int(tested[0]))
-    )
-    axes.figure.savefig(folder / f"{task.name}_graph.png", dpi=100)
+    whole = Figure(figsize=(5.2, 5.2), layout="constrained")
+    first = nodes.picture(int(tested[0]))
+    plotting.explanatory_graph(graph, images[0], first, whole.subplots())
+    whole.savefig(folder / f"{task.name}_graph.png", dpi=100)
     places = tested[np.linspace(0, len(tested) - 1, _PICTURES).astype(int)]
     axes = plotting.node_heat_maps(
         task.dataset.images[places],

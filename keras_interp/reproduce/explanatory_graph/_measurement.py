@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -73,10 +74,8 @@ def random_places(task: GraphTask, seed: int) -> UnitFigures:
     return _figures(task, positions, rng.random(positions.shape[:2]))
 
 
-def _figures(
-    task: GraphTask, positions: np.ndarray, scores: np.ndarray
-) -> UnitFigures:
-    """Units are chosen by their strength where the graph is learnt, all else is test."""
+def _figures(task: GraphTask, positions: np.ndarray, scores: np.ndarray) -> UnitFigures:
+    """Units are chosen by their strength where the graph is learnt."""
     learns, size = task.learns, task.dataset.image_size
     kept = strongest_nodes(scores[learns])
     positions, scores = positions[:, kept], scores[:, kept]
@@ -150,12 +149,8 @@ def measure_localization(
         tested = np.flatnonzero(known[:, part] & ~task.learns)
         if len(tested) < _LEAST_IMAGES or len(usable) < max(SHOTS):
             continue
-        others, errors, means = _some(nodes, tested), {}, {}
-
-        def error(guess: np.ndarray, tested=tested, places=places) -> float:
-            apart = np.linalg.norm(guess - places[tested], axis=-1)
-            return float(np.nanmean(apart) / diagonal)
-
+        others, truth = _some(nodes, tested), places[tested]
+        errors, means = {}, {}
         for shots in SHOTS:
             draws = [rng.choice(usable, shots, replace=False) for _ in range(DRAWS)]
             guesses = [
@@ -164,8 +159,10 @@ def measure_localization(
                 .predict(others)[:, 0]
                 for draw in draws
             ]
-            errors[shots] = [error(guess) for guess in guesses]
-            means[shots] = [error(places[draw].mean(axis=0)) for draw in draws]
+            errors[shots] = [_error(guess, truth, diagonal) for guess in guesses]
+            means[shots] = [
+                _error(places[draw].mean(axis=0), truth, diagonal) for draw in draws
+            ]
         height, width = task.dataset.image_size
         anywhere = rng.uniform(0, (width, height), (len(tested), 2))
         found.append(
@@ -173,15 +170,22 @@ def measure_localization(
                 name,
                 errors,
                 means,
-                error(places[usable].mean(axis=0)),
-                error(anywhere),
+                _error(places[usable].mean(axis=0), truth, diagonal),
+                _error(anywhere, truth, diagonal),
                 len(tested),
             )
         )
     return found
 
 
-def learn(task: GraphTask, graph: ExplanatoryGraph, checkpoint=None) -> InferredNodes:
+def _error(guess: np.ndarray, truth: np.ndarray, diagonal: float) -> float:
+    """Mean distance as a share of the diagonal."""
+    return float(np.nanmean(np.linalg.norm(guess - truth, axis=-1)) / diagonal)
+
+
+def learn(
+    task: GraphTask, graph: ExplanatoryGraph, checkpoint: Path | None = None
+) -> InferredNodes:
     """Learn a graph from the pictures that are no test pictures, and find it in all."""
     learns = task.learns
     maps = {name: array[learns] for name, array in task.maps.items()}

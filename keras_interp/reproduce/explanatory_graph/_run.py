@@ -35,7 +35,6 @@ from keras_interp.reproduce.explanatory_graph._task import (
 )
 
 GRAPH_DATASETS = (*PHOTOGRAPHS, SYNTHETIC)
-_NO_CHANGE = ("filters", "nodes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +164,8 @@ def _run_task(
     say: Callable[[str], None],
 ) -> None:
     learnt = int(task.learns.sum())
-    say(f"{task.name}: {learnt} pictures to learn from, {len(task.learns) - learnt} to test")
+    tested = len(task.learns) - learnt
+    say(f"{task.name}: {learnt} pictures to learn from, {tested} to test")
     units: list[dict[str, dict[str, UnitFigures]]] = []
     parts: list[list[LocalizationFigures]] = []
     for seed in settings.all_seeds():
@@ -196,7 +196,7 @@ def _add_units(
     chance: UnitFigures,
 ) -> None:
     """Rows of filters and nodes: the mean over the layers, and each layer."""
-    for kind in _NO_CHANGE:
+    for kind in units[0]:
         layers = list(units[0][kind])
         for layer in [None, *layers]:
             shown = layers if layer is None else [layer]

@@ -143,9 +143,7 @@ def _photographs(
     )
 
 
-def _drawn(
-    epochs: int | None, quick: bool, development: bool, seed: int
-) -> GraphTask:
+def _drawn(epochs: int | None, quick: bool, development: bool, seed: int) -> GraphTask:
     """Drawn birds, seen by a small network that tells them from background."""
     explained = synthetic_task(quick=quick, development=development, seed=seed)
     explained = dataclasses.replace(
