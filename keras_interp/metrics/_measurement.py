@@ -117,6 +117,15 @@ class FilterMeasurement:
     part_interpretability: float
     categories: np.ndarray | None
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """F names: the group of landmarks that a filter hits and tracks, or `""`."""
+        groups = self.groups
+        return tuple(
+            groups.group_names[group] if detects else ""
+            for group, detects in zip(groups.group, groups.detectors, strict=True)
+        )
+
     def rows(self, row: str, table: str = "filters") -> list[dict[str, Any]]:
         """The figures as rows of `results.json`.
 

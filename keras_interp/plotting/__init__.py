@@ -26,6 +26,7 @@ from keras_interp.plotting._node_figures import (
 )
 from keras_interp.plotting._overlay import overlay, part_heatmap
 from keras_interp.plotting._part_contributions import part_contributions, part_positions
+from keras_interp.plotting._parts_on_image import parts_on_image
 from keras_interp.plotting._receptive_field_shapes import receptive_field_shapes
 from keras_interp.plotting._sanity_checks import input_shift, parameter_randomization
 from keras_interp.plotting._training_curves import training_curves
@@ -55,6 +56,7 @@ __all__ = [
     "part_heatmap",
     "part_histogram",
     "part_positions",
+    "parts_on_image",
     "receptive_field_shapes",
     "training_curves",
 ]

@@ -10,7 +10,8 @@ import numpy as np
 from keras_interp.datasets import PartsDataset
 from keras_interp.metrics._activity import FilterActivity
 from keras_interp.metrics._measurement import FilterMeasurement
-from keras_interp.reporting._page import ReportSection
+from keras_interp.reporting._page import ReportFigure, ReportSection
+from keras_interp.reporting._parts_found import headline, parts_figure
 from keras_interp.reporting._sections import (
     Shown,
     filter_names,
@@ -33,7 +34,8 @@ class Findings:
     """The parts of a page that depend on what is known of the images.
 
     Args:
-        summary: what came out, in one sentence.
+        summary: what came out, in one or two sentences.
+        lead: the image that the page opens with, or `None`.
         facts: names and values for the table of what was measured.
         reading: how the figures are to be read.
         sections: figures and tables of the filters.
@@ -41,21 +43,35 @@ class Findings:
     """
 
     summary: str
+    lead: ReportFigure | None
     facts: dict[str, str]
     reading: str
     sections: list[ReportSection]
     limits: list[str]
 
 
-def with_landmarks(found: FilterMeasurement, dataset: PartsDataset) -> Findings:
-    """What landmarks say about the filters."""
+def with_landmarks(
+    found: FilterMeasurement,
+    dataset: PartsDataset,
+    other: FilterMeasurement | None = None,
+) -> Findings:
+    """What landmarks say about the filters.
+
+    Args:
+        found: of the model.
+        dataset: what it was measured on.
+        other: of the model that it is compared with, or `None`.
+    """
     height, width = dataset.image_size
     names = dataset.class_names
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     shown = Shown.scored(found, dataset)
     chosen = representative_filters(found, _SHOWN_FILTERS)
+    kind = "interpretable network" if found.layer.interpretable else "this network"
+    headings = ("" if other is None else kind, "ordinary network")
     return Findings(
-        summary=_summary(found),
+        summary=headline(found, other),
+        lead=parts_figure(found, dataset, other, headings),
         facts={
             "images": f"{len(dataset):,} of {height}×{width}, {len(found.images):,} "
             "with landmarks",
@@ -71,14 +87,14 @@ def with_landmarks(found: FilterMeasurement, dataset: PartsDataset) -> Findings:
                 shown,
                 chosen,
                 filter_names(found, dataset, chosen),
-                "Beside each line the filter's number and the part that it follows "
-                "best; filters of different parts first, then by tracking. Scored "
+                "Beside each line the filter's number and the part that it hits; "
+                "filters of different parts first, then by confidence. Scored "
                 "images only.",
             ),
             *masks_section(shown, chosen[0]),
             heatmap_section(shown),
         ],
-        limits=limits_of(found, dataset.landmark_names),
+        limits=limits_of(found),
     )
 
 
@@ -107,6 +123,7 @@ def without_landmarks(
         summary=f"{filters - dead} of the {filters} filters measured fire in at least "
         "one image of twenty. Which parts they follow cannot be told without "
         "landmarks.",
+        lead=None,
         facts={"images": f"{count:,} of {height}×{width}, without landmarks"},
         reading="These figures say how filters fire, not what they follow. A filter "
         "with one compact peak has a low density. An overlap near 1 means that the "
@@ -127,17 +144,6 @@ def without_landmarks(
             "filter follows, or whether it does better than a fixed place.",
             *limit_of_dead(found.dead),
         ],
-    )
-
-
-def _summary(found: FilterMeasurement) -> str:
-    count, total = int(found.detectors.sum()), len(found.detectors)
-    if count == 0:
-        return f"None of the {total} filters measured is a detector of one part."
-    return (
-        f"{count} of the {total} filters measured follow one part of the object on "
-        "images that had no say in choosing the part, and do so better than any "
-        "fixed place would."
     )
 
 

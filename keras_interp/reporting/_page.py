@@ -216,6 +216,7 @@ class ReportContent:
         sections: the sections, in order.
         facts: (name, value) pairs, shown large at the top.
         footer: a line at the end: versions, seconds, date.
+        lead: the image that the page opens with, or `None`.
     """
 
     title: str
@@ -223,6 +224,7 @@ class ReportContent:
     sections: Sequence[ReportSection]
     facts: Sequence[tuple[str, str]] = ()
     footer: str = ""
+    lead: ReportFigure | None = None
 
 
 def write_report(content: ReportContent, path: str | Path) -> Path:

@@ -67,13 +67,14 @@ def report(
 ) -> Path:
     """Measures a model's filters and writes one self-contained HTML page about them.
 
-    With landmarks the page holds what was trained, how the filters compare with those
-    of another network, location instability beside its baselines, which part each
-    filter follows, the images in which filters fire most, part heat maps, training
-    curves, what all this does not show, and a glossary. Without landmarks it holds
-    what can be said all the same: each filter's strongest images, how often, how
-    densely and how much at the same place filters fire, and the accuracy where labels
-    are known.
+    With landmarks the page opens with one image and the peaks of all filters in it,
+    each named by its part, and says how many different parts are found. It goes on with
+    what was trained, how the filters compare with those of another network, location
+    instability beside its baselines, which part each filter follows, the images in
+    which filters fire most, part heat maps, training curves, what all this does not
+    show, and a glossary. Without landmarks it holds what can be said all the same: each
+    filter's strongest images, how often, how densely and how much at the same place
+    filters fire, and the accuracy where labels are known.
 
     Example:
 
@@ -141,6 +142,7 @@ def report(
     name = "interpretable" if found.layer.interpretable else "model"
     rows = [*given.accuracy(name, model, classes, options), *found.rows(name)]
     points = [*notes, *_accuracy_notes(given, classes, rows, preprocess)]
+    other = None
     if compare_with is not None:
         other = given.measured(compare_with, None, options)
         classes = given.right_classes(compare_with)
@@ -148,7 +150,7 @@ def report(
         rows = [*judged, *other.rows("ordinary"), *rows]
     rows += [dict(row) for row in extra_rows]
     announce("Drawing the figures", verbose)
-    findings = given.findings(found)
+    findings = given.findings(found, other)
     content = ReportContent(
         title,
         findings.summary,
@@ -165,6 +167,7 @@ def report(
         ],
         facts=_facts(rows, name),
         footer=_footer(),
+        lead=findings.lead,
     )
     announce(f"Writing {path}", verbose)
     return write_report(content, path)
@@ -208,10 +211,15 @@ class _Given:
         field = receptive_field(model, layer.layer_name, size)
         return measure_activity(layer, field, size)
 
-    def findings(self, found: FilterMeasurement | FilterActivity) -> Findings:
+    def findings(
+        self,
+        found: FilterMeasurement | FilterActivity,
+        other: FilterMeasurement | FilterActivity | None,
+    ) -> Findings:
         """What the page says about them."""
         if isinstance(found, FilterMeasurement):
-            return with_landmarks(found, cast(PartsDataset, self.dataset))
+            beside = other if isinstance(other, FilterMeasurement) else None
+            return with_landmarks(found, cast(PartsDataset, self.dataset), beside)
         titles = [""] * len(self.images)
         if self.dataset is not None:
             titles = [self.dataset.class_names[label] for label in self.dataset.labels]
@@ -309,7 +317,14 @@ def _trained_section(
 
 def _facts(rows: Rows, name: str) -> list[tuple[str, str]]:
     """The figures of the model itself that are shown large."""
-    wanted = ("accuracy", "tracking", "hit_gain", "part_detectors", "part_coverage")
+    wanted = (
+        "accuracy",
+        "detected_groups",
+        "part_coverage",
+        "hit_part_detectors",
+        "tracking_median",
+        "hit_gain",
+    )
     return [
         (
             metric_words(row["metric"]).label,

@@ -11,6 +11,7 @@ import numpy as np
 from keras_interp import plotting
 from keras_interp.datasets import PartsDataset
 from keras_interp.metrics._measurement import FilterMeasurement
+from keras_interp.metrics._scores import pick
 from keras_interp.receptive_fields import ReceptiveField
 from keras_interp.reporting._page import ReportFigure, ReportSection, ReportTable
 from keras_interp.reporting._results import instability_bars
@@ -70,35 +71,38 @@ def instability_section(rows: Sequence[dict[str, Any]]) -> list[ReportSection]:
 
 
 def parts_section(found: FilterMeasurement, dataset: PartsDataset) -> ReportSection:
-    """Which part each filter follows, and how well."""
-    count, total = int(found.detectors.sum()), len(found.detectors)
+    """Which part each filter stands for, and how well it finds it."""
+    detectors = found.groups.detectors
     # A landmark that occurs in no image is no part that a filter could follow.
     occurs = occurring(dataset)
     place = np.append(np.cumsum(occurs) - 1, -1)
     axes = plotting.part_histogram(
-        place[found.tracking.part],
+        place[found.names.part],
         [
             name
             for name, seen in zip(dataset.landmark_names, occurs, strict=True)
             if seen
         ],
-        detectors=found.detectors,
+        detectors=detectors,
     )
     whose = "all objects" if found.categories is None else "those of its own class"
     return ReportSection(
         "Which part each filter follows",
         [
-            f"{count} of {total} filters are part detectors: tracking above 0.2 and "
-            "hit gain above 0.1. Each filter's part was chosen on "
-            f"{int(found.chose.sum())} images; the figures are from "
-            f"{int((~found.chose).sum())} others, each filter judged on {whose}."
+            "A filter has the name of the landmark that its peak hits more often than "
+            "the best fixed place does. "
+            f"{int(detectors.sum())} of {len(detectors)} filters also track the part "
+            "that they hit: hit gain above 0.1, and tracking of that very part above "
+            f"0.2. Parts were chosen on {int(found.chose.sum())} images; the figures "
+            f"are from {int((~found.chose).sum())} others, each filter judged on "
+            f"{whose}."
         ],
         figures=[
             ReportFigure.drawn(
                 axes,
-                "Filters by the part that they follow best. Bars of even length mean "
-                "that the filters share the parts among them; a single long bar, that "
-                "they all repeat one another.",
+                "Filters by their part. Bars of even length mean that the filters "
+                "share the parts among them; a single long bar, that they all repeat "
+                "one another.",
             )
         ],
         tables=[_filter_table(found, dataset)],
@@ -112,22 +116,33 @@ def occurring(dataset: PartsDataset) -> np.ndarray:
 
 def _filter_table(found: FilterMeasurement, dataset: PartsDataset) -> ReportTable:
     tracking, gain = metric_words("tracking"), metric_words("hit_gain")
-    order = np.argsort(-np.nan_to_num(found.tracking.per_filter, nan=-np.inf))
+    part, confidence = found.names.part, found.names.confidence
+    figures = [pick(one.per_part, part) for one in (found.tracking, found.hit_gain)]
     names = [*dataset.landmark_names, "none"]
     rows = [
         [
             str(index),
-            names[found.tracking.part[index]],
-            tracking.text(found.tracking.per_filter[index]),
-            gain.text(found.hit_gain.per_filter[index]),
-            "yes" if found.detectors[index] else "no",
+            names[part[index]],
+            f"{confidence[index]:.0%}" if part[index] >= 0 else "–",
+            tracking.text(figures[0][index]),
+            gain.text(figures[1][index]),
+            "yes" if found.groups.detectors[index] else "no",
         ]
-        for index in order.tolist()
+        for index in np.argsort(-confidence, kind="stable").tolist()
     ]
     return ReportTable(
-        ["filter", "part", tracking.heading, gain.heading, "part detector"],
+        [
+            "filter",
+            "part",
+            "confidence ↑",
+            tracking.heading,
+            gain.heading,
+            "tracks what it hits",
+        ],
         rows,
-        f"All {len(rows)} filters, the best first.",
+        f"All {len(rows)} filters, the surest first. Confidence: the share of the "
+        "part's appearances that the filter hits and the best fixed place does not. "
+        "Tracking and hit gain are those of the part.",
         folded=True,
     )
 
@@ -160,10 +175,9 @@ def filter_names(
     found: FilterMeasurement, dataset: PartsDataset, chosen: Sequence[int]
 ) -> list[str]:
     """Number, class and part of filters, such as `7: cat head`."""
-    parts = [*dataset.landmark_names, "no part"]
     names = []
     for index in chosen:
-        words = [parts[found.tracking.part[index]]]
+        words = [found.names.names[index] or "no part"]
         if found.categories is not None:
             words.insert(0, dataset.class_names[found.categories[index]])
         names.append(f"{index}: {' '.join(words)}")
@@ -171,10 +185,9 @@ def filter_names(
 
 
 def representative_filters(found: FilterMeasurement, count: int) -> list[int]:
-    """Filters to look at: the best of each part first, then the next best."""
-    tracking = np.nan_to_num(found.tracking.per_filter, nan=-np.inf)
-    order = np.argsort(-tracking, kind="stable")
-    parts, first = np.unique(found.tracking.part[order], return_index=True)
+    """Filters to look at: the surest of each part first, then the next surest."""
+    order = np.argsort(-found.names.confidence, kind="stable")
+    parts, first = np.unique(found.names.part[order], return_index=True)
     leaders = np.sort(first[parts >= 0])
     others = np.setdiff1d(np.arange(len(order)), leaders)
     return order[np.concatenate([leaders, others])[:count]].tolist()
@@ -273,7 +286,7 @@ def caveats_section(points: Sequence[str]) -> ReportSection:
     return ReportSection("What this does not show", points=[*points, *always])
 
 
-def limits_of(found: FilterMeasurement, part_names: Sequence[str]) -> list[str]:
+def limits_of(found: FilterMeasurement) -> list[str]:
     """What these very figures cannot say."""
     scored = int((~found.chose).sum())
     points = []
@@ -282,14 +295,13 @@ def limits_of(found: FilterMeasurement, part_names: Sequence[str]) -> list[str]:
             f"Only {scored} images were scored. Differences of a few hundredths "
             "between filters or networks are noise."
         )
-    if found.detectors.any() and found.coverage < 1.5:
-        parts = found.tracking.part[found.detectors]
-        most = part_names[int(np.bincount(parts[parts >= 0]).argmax())]
+    if found.groups.groups and found.coverage < 1.5:
+        most = found.groups.group_names[int(found.groups.count.argmax())]
         points.append(
             f"Nearly all filters follow one part ({most}). They are stable and easy to "
             "name, but they say the same thing many times."
         )
-    if not found.detectors.any():
+    if not found.groups.groups:
         points.append(
             "No filter passed the bar for a part detector. An image in which a filter "
             "happens to sit on a part is no evidence against that."

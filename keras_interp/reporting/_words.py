@@ -19,6 +19,7 @@ class MetricWords:
         meaning: one or two sentences for a student.
         percent: whether a share is shown as a percentage.
         digits: digits after the point.
+        counts: whether a whole number is shown without any.
     """
 
     label: str
@@ -26,6 +27,7 @@ class MetricWords:
     meaning: str = ""
     percent: bool = False
     digits: int = 2
+    counts: bool = False
 
     @property
     def heading(self) -> str:
@@ -38,8 +40,9 @@ class MetricWords:
         if value is None or math.isnan(value):
             return "–"
         scale = 100 if self.percent else 1
+        digits = 0 if self.counts and spread is None and value % 1 == 0 else self.digits
         # The minus of print; a value that rounds to nought has none.
-        shown = f"{value * scale:z.{self.digits}f}".replace("-", "−")
+        shown = f"{value * scale:z.{digits}f}".replace("-", "−")
         if spread is not None and not math.isnan(spread):
             shown += f" ± {spread * scale:.{self.digits}f}"
         return shown + (" %" if self.percent else "")
@@ -104,12 +107,13 @@ _WORDS = {
         digits=0,
     ),
     "detected_groups": MetricWords(
-        "Body parts found",
+        "Different parts found",
         "higher",
-        "Number of different parts of the body with at least one filter that tracks "
+        "Number of different parts of the object with a filter that tracks "
         "the part it hits. Landmarks that lie together, such as beak and crown, count "
         "as one part, the head.",
         digits=1,
+        counts=True,
     ),
     "part_coverage": MetricWords(
         "Part coverage",

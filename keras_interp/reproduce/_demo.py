@@ -15,12 +15,15 @@ from keras_interp.layers import InterpretableConv
 from keras_interp.metrics import FilterMeasurement, measure_filters
 from keras_interp.models import InterpretableSequential
 from keras_interp.reporting import report
+from keras_interp.reporting._parts_found import headline, parts_figure
 from keras_interp.reporting._results import accuracy_rows
+from keras_interp.reporting._sections import representative_filters
 from keras_interp.reproduce._results import Results, check_folder, check_number
 
 TOP_LAYER = "part_conv"
 # Fewer leave no bird to choose a part on and another to score it on.
 LEAST_IMAGES = 40
+_SHOWN_FILTERS = 4
 NOTES = (
     "The images are drawn by a program; figures of photographs are another matter and "
     "never stand in the same table.",
@@ -87,6 +90,7 @@ def run_demo(
         verbose=0,
     )
     _print_table(results, out)
+    _say(headline(found["interpretable"], found["ordinary"]))
     return results
 
 
@@ -210,11 +214,18 @@ def _draw(
             dataset.images[measured.images[tested]],
             measured.layer.maps[tested],
             measured.receptive_field,
-            filters=[0, 4, 8, 12],
+            filters=representative_filters(measured, _SHOWN_FILTERS),
             top=6,
             radius=1.5 * float(np.max(measured.receptive_field.stride)),
         )
         axes.flat[0].figure.savefig(out / f"filters_{kind}.png", dpi=100)
+    shown = parts_figure(
+        found["interpretable"],
+        dataset,
+        found["ordinary"],
+        ("interpretable network", "ordinary network"),
+    )
+    (out / "parts.png").write_bytes(shown.png)
     axes = plotting.training_curves(history)
     axes.flat[0].figure.savefig(out / "training_curves.png", dpi=100)
 

@@ -118,6 +118,16 @@ def test_filters_are_named_by_the_landmark_that_they_follow(explainer_of, datase
     assert "softmax is looked through" in found.explained
 
 
+def test_landmarks_of_one_group_are_one_part(explainer_of, dataset):
+    groups = {"ends": ["head", "tail"], "wing": ["wing"]}
+    found = found_by(explainer_of(), dataset, landmark_groups=groups)
+    assert found.parts[:2] == ("ends", "no part")
+    np.testing.assert_array_equal(found.filters[:2], [3, 1])
+    assert (found.distances[:3] < 0.05).all()
+    assert (found.confidence[:3] > 0.5).all()
+    assert found.confidence[3] == 0
+
+
 def test_filters_beyond_the_fraction_have_no_part(explainer_of, dataset):
     found = found_by(explainer_of(fraction=0.5), dataset)
     assert found.parts[:3] == ("head", "tail", "unmasked filters")
@@ -273,6 +283,7 @@ def test_table():
         values=np.array([[1, 0.5, 0, -0.25, 3], [2, 0.7, 0, -0.25, 3]], "float32"),
         per_filter=np.zeros((2, 13), "float32"),
         filter_parts=np.zeros(13, int),
+        confidence=np.ones(13),
         distances=np.zeros(13),
         positions=np.zeros((2, 13, 2)),
         scores=np.array([4.25, 5.45], "float32"),

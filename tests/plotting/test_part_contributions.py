@@ -35,6 +35,7 @@ def found():
         values=values,
         per_filter=per_filter,
         filter_parts=np.array([0, 1, 0, 2]),
+        confidence=np.array([0.9, 0.8, 0.9, 0.0]),
         distances=np.array([0.1, 0.2, 0.1, np.nan]),
         positions=positions,
         scores=values.sum(axis=1),

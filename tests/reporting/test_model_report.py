@@ -45,12 +45,17 @@ def test_the_whole_report(interpretable, ordinary, dataset, tmp_path):
         "What this does not show",
         "Glossary",
     ]
-    assert "2 of the 3 filters measured follow one part" in page.text
+    assert "The filters find 2 different parts: head and tail." in page.text
+    assert "2 of the 3 filters follow the part that they hit" in page.text
+    assert "The filters of the ordinary network find 2 parts (head, tail)." in page.text
     assert "Dots are no animals." in page.text
     assert "Only 9 images were scored." not in page.text
     assert "Only 6 images were scored." in page.text
     assert "Masked share" in page.text
-    assert len(page.all("img", "src")) == 5
+    assert len(page.all("img", "src")) == 6
+    # The page opens with the image, before the figures and the contents.
+    kinds = [name for name, _ in page.tags]
+    assert kinds.index("img") < kinds.index("dl") < kinds.index("nav")
     # The red dot decides: both networks name every test image correctly.
     assert page.text.count("100.0 %") == 3  # two in the table, one at the top
 
@@ -66,8 +71,21 @@ def test_no_detector_is_said_plainly(ordinary, dataset, tmp_path):
     ordinary.get_layer("conv").set_weights([np.ones((1, 1, 3, 3)), np.zeros(3)])
     blank = dataclasses.replace(dataset, images=np.full_like(dataset.images, 9))
     page = Page(ki.report(ordinary, blank, tmp_path / "report.html"))
-    assert "None of the 3 filters measured is a detector" in page.text
+    assert "No part is found: none of the 3 filters measured" in page.text
     assert "No filter passed the bar" in page.text
+
+
+def test_collapse_is_said_in_the_headline(interpretable, dataset, tmp_path):
+    # All three filters look for red, the colour of the head.
+    layer = interpretable.get_layer("parts")
+    kernel, *others = layer.get_weights()
+    layer.set_weights([np.repeat(kernel[..., :1], 3, axis=-1), *others])
+    page = Page(ki.report(interpretable, dataset, tmp_path / "report.html"))
+    assert (
+        "All 3 part detectors among the 3 filters follow one and the same part, head"
+        in page.text
+    )
+    assert "say the same thing many times" in page.text
 
 
 def accuracy(model, dataset, labels=None):

@@ -25,7 +25,12 @@ def test_demo_writes_table_figures_and_report(tmp_path):
     assert {"accuracy", "tracking", "hit_gain"} <= {row["metric"] for row in rows}
     page = (out / "report.html").read_text()
     assert "<script src" not in page and "http://" not in page.split("</style>")[0]
-    for name in ("filters_ordinary", "filters_interpretable", "training_curves"):
+    for name in (
+        "filters_ordinary",
+        "filters_interpretable",
+        "parts",
+        "training_curves",
+    ):
         assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -331,9 +331,9 @@ class Explainer(DistilledModel):
     ) -> PartContributions:
         """What each object part contributes to the class score of each image.
 
-        The filters of conv-interp-2 are named by the landmark that their peaks stay
-        nearest to on `dataset`; the contribution of a filter is the sum over its map of
-        activation times gradient of the rebuilt score.
+        The filters of conv-interp-2 are named by the landmark that their peaks hit more
+        often than a fixed place does on `dataset`; the contribution of a filter is the
+        sum over its map of activation times gradient of the rebuilt score.
 
         Args:
             images: Images that the performer takes: an array `(images, height, width,
@@ -343,7 +343,7 @@ class Explainer(DistilledModel):
             class_index: Class whose score is explained; None (default) takes the one
                 that the explainer predicts for each image.
             **kwargs: Other arguments of `keras_interp.attribution.part_contributions`:
-                `preprocess`, `inputs`, `field` and `batch_size`.
+                `preprocess`, `inputs`, `field`, `landmark_groups` and `batch_size`.
 
         Returns:
             `keras_interp.attribution.PartContributions`.
