@@ -15,6 +15,7 @@ from keras_interp.metrics import (
     part_density,
 )
 from keras_interp.plotting._attributions import attribution_grid, attribution_overlay
+from keras_interp.plotting._class_card import class_card, x_feature_grid
 from keras_interp.plotting._decision_tree import decision_tree, parse_path
 from keras_interp.plotting._filter_gallery import filter_gallery
 from keras_interp.plotting._histograms import concept_histogram, part_histogram
@@ -35,6 +36,7 @@ __all__ = [
     "attribution_grid",
     "attribution_overlay",
     "average_receptive_field",
+    "class_card",
     "concept_histogram",
     "dataset_mosaic",
     "decision_tree",
@@ -59,6 +61,7 @@ __all__ = [
     "parts_on_image",
     "receptive_field_shapes",
     "training_curves",
+    "x_feature_grid",
 ]
 
 # The documentation and pickles name the place that users import from; what comes

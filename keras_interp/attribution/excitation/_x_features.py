@@ -91,8 +91,9 @@ def x_feature_maps(
         module: a trained `keras_interp.models.ExplanationModule`.
         images: {images}
         layer_name: layer at which the maps end, below the one that is explained, as for
-            `excitation_backprop`; the input layer where images have no negative
-            numbers. By default the maps from which the coarsest convolutions start.
+            `excitation_backprop`; one that hands on the image, such as `Identity`,
+            where images have no negative numbers. By default the maps from which the
+            coarsest convolutions start.
         class_index: which of the module's classes, where it has several.
         contrastive: whether the dual unit is subtracted. Defaults to True.
         resize: whether the maps are enlarged bilinearly to the size of the images.

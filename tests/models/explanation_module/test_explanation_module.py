@@ -133,22 +133,20 @@ def test_the_network_stays_as_it_was(make, network, images):
 
 def test_several_classes_learn_as_each_would_alone(network, images):
     """From the same weights, in the same order, without dropout."""
-    options = {"hidden_units": (12, 6), "pretraining_epochs": 2, "dropout": 0.0}
+    options = {"hidden_units": (12, 6), "pretraining": None, "dropout": 0.0}
     together = ki.models.ExplanationModule(network, "fc6", [1, 2], **options)
     starts = [ops.convert_to_numpy(v) for v in together.trainable_variables]
     together.compile()
     together.fit(images, epochs=3, batch_size=20, shuffle=False, verbose=0)
     expected = together.predict(images)
-    for number, class_index in enumerate([1, 2]):
-        alone = ki.models.ExplanationModule(network, "fc6", class_index, **options)
-        for variable, start in zip(alone.trainable_variables, starts, strict=True):
-            variable.assign(start[number : number + 1])
-        alone.compile()
-        alone.fit(images, epochs=3, batch_size=20, shuffle=False, verbose=0)
-        # The pre-training shuffles, alike for both only up to rounding.
-        found = alone.predict(images)
-        assert found.shape == (40,)
-        np.testing.assert_allclose(found, expected[:, number], atol=0.25)
+    alone = ki.models.ExplanationModule(network, "fc6", 2, **options)
+    for variable, start in zip(alone.trainable_variables, starts, strict=True):
+        variable.assign(start[1:])
+    alone.compile()
+    alone.fit(images, epochs=3, batch_size=20, shuffle=False, verbose=0)
+    found = alone.predict(images)
+    assert found.shape == (40,)
+    np.testing.assert_allclose(found, expected[:, 1], atol=1e-3)
 
 
 def test_the_log_and_the_evaluation(make, images):
@@ -177,20 +175,17 @@ def test_the_learning_rate_falls_only_where_none_was_given(make, images):
     )
 
 
-@pytest.mark.parametrize("pretraining", ["layerwise", None])
-def test_layerwise_pretraining_brings_each_pair_of_layers_nearer(
-    make, images, pretraining
-):
+def test_layerwise_pretraining_brings_each_pair_of_layers_nearer(make, images):
     features, logits = make().features(images)
     errors = []
     for epochs in (0, 30):
-        module = make(pretraining=pretraining, pretraining_epochs=epochs, seed=4)
+        module = make(pretraining="layerwise", pretraining_epochs=epochs, seed=4)
         # With a learning rate of 0 nothing but that phase, of its own Adam, moves.
         module.compile(keras.optimizers.SGD(0.0))
         module.fit_features(features, logits, epochs=1, batch_size=20, verbose=0)
         found = module.srae.layerwise_errors(module.scaled(features))
         errors.append(float(ops.convert_to_numpy(found)[0]))
-    assert (errors[1] < 0.8 * errors[0]) == (pretraining == "layerwise")
+    assert errors[1] < 0.8 * errors[0]
 
 
 def test_least_squares_start_from_the_pretrained_x_features(make, images):
