@@ -63,7 +63,7 @@ def results_tables(rows: Sequence[Row]) -> list[ReportTable]:
                 f"{dict(row)}, which lacks {sorted(missing)}. Add them, None for a "
                 "value that was not measured."
             )
-    rows = _with_intervals(rows)
+    rows = with_intervals(rows)
     metrics = _in_order(row["metric"] for row in rows)
     if not any("/" in row["row"] for row in rows):
         lines = [(metric_words(m).heading, _of_metric(rows, m)) for m in metrics]
@@ -137,7 +137,7 @@ def _in_order(metrics: Any) -> list[str]:
     return known + [metric for metric in present if metric not in METRICS]
 
 
-def _with_intervals(rows: Sequence[Row]) -> list[Row]:
+def with_intervals(rows: Sequence[Row]) -> list[Row]:
     """Rows `x` with the `interval` that rows `x_low` and `x_high` give the ends of."""
     values = {(row["row"], row["metric"]): row["value"] for row in rows}
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from keras_interp.metrics import FilterMeasurement, measure_filters
 from keras_interp.models import InterpretableSequential
 from keras_interp.reporting import report
 from keras_interp.reporting._parts_found import headline, parts_figure
-from keras_interp.reporting._results import accuracy_rows
-from keras_interp.reporting._sections import representative_filters
+from keras_interp.reporting._results import accuracy_rows, with_intervals
+from keras_interp.reporting._sections import filter_names, representative_filters
 from keras_interp.reproduce._results import Results, check_folder, check_number
 
 TOP_LAYER = "part_conv"
@@ -90,7 +91,7 @@ def run_demo(
         verbose=0,
     )
     _print_table(results, out)
-    _say(headline(found["interpretable"], found["ordinary"]))
+    _say(textwrap.fill(headline(found["interpretable"], found["ordinary"]), 79))
     return results
 
 
@@ -210,11 +211,13 @@ def _draw(
 ) -> None:
     for kind, measured in found.items():
         tested = np.flatnonzero(~measured.chose)
+        chosen = representative_filters(measured, _SHOWN_FILTERS)
         axes = plotting.filter_gallery(
             dataset.images[measured.images[tested]],
             measured.layer.maps[tested],
             measured.receptive_field,
-            filters=representative_filters(measured, _SHOWN_FILTERS),
+            filters=chosen,
+            names=filter_names(measured, dataset, chosen),
             top=6,
             radius=1.5 * float(np.max(measured.receptive_field.stride)),
         )
@@ -237,8 +240,9 @@ def _print_table(results: Results, out: Path) -> None:
     table = Table(title="Filters of the top conv-layer, on images not trained on")
     for heading in ("figure", "ordinary", "interpretable", "best constant", "random"):
         table.add_column(heading, justify="left" if heading == "figure" else "right")
-    for metric in dict.fromkeys(row["metric"] for row in results.rows):
-        rows = {r["row"]: r for r in results.rows if r["metric"] == metric}
+    measured = with_intervals(results.rows)
+    for metric in dict.fromkeys(row["metric"] for row in measured):
+        rows = {r["row"]: r for r in measured if r["metric"] == metric}
         base = rows.get("interpretable", {})
         cells = [
             rows.get(kind, {}).get("value") for kind in ("ordinary", "interpretable")
