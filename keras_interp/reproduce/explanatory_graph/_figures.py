@@ -43,8 +43,8 @@ def draw_graph(
     figure.suptitle(f"{task.name}: nodes of {layer} in their strongest pictures")
     figure.savefig(folder / f"{task.name}_node_patches.png", dpi=100)
     whole = Figure(figsize=(5.2, 5.2), layout="constrained")
-    first = nodes.picture(int(tested[0]))
-    plotting.explanatory_graph(graph, images[0], first, whole.subplots())
+    one = nodes.picture(int(tested[0]))
+    plotting.explanatory_graph(graph, images[0], one, whole.subplots())
     whole.savefig(folder / f"{task.name}_graph.png", dpi=100)
     places = tested[np.linspace(0, len(tested) - 1, _PICTURES).astype(int)]
     axes = plotting.node_heat_maps(

@@ -24,7 +24,7 @@ from keras_interp.reproduce.explanatory_graph._task import GraphTask
 
 SHOTS = (1, 2, 3)
 # Draws of annotated pictures, so that the figure is not one of lucky ones.
-DRAWS = 10
+DRAWS = 5
 # A landmark of fewer test pictures has no figure.
 _LEAST_IMAGES = 10
 

@@ -275,6 +275,23 @@ def test_learnt_from_a_model(tmp_path):
         graph.fit(model, ["first"], images[:0], verbose=0)
 
 
+@pytest.mark.parametrize(
+    ("network", "layers"),
+    [
+        (ki.models.VGG16, ["relu4_2", "relu5_3"]),
+        (ki.models.SqueezeNet, ["fire6", "fire9"]),
+        (keras.applications.ResNet50, ["conv3_block4_out", "conv4_block6_out"]),
+    ],
+)
+def test_layers_of_published_networks(network, layers):
+    model = network(weights=None, include_top=False, input_shape=(64, 64, 3))
+    images = np.random.default_rng(0).random((2, 64, 64, 3), "float32")
+    graph = ExplanatoryGraph(filters=3, iterations=1)
+    graph.fit(model, layers, images, verbose=0)
+    assert graph.layers == tuple(layers)
+    assert np.isfinite(graph.infer(images[0]).positions).all()
+
+
 def test_progress_is_shown(maps, capsys):
     ExplanatoryGraph(iterations=1).fit_maps(
         {"high": maps["high"]}, FIELDS, SIZE, verbose=1
