@@ -260,6 +260,9 @@ def decision_tree(
         bool,
         typer.Option("--development", help="Score on held-back training images."),
     ] = False,
+    filter_loss: Annotated[
+        str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
+    ] = "posterior",
 ) -> None:
     """Decision tree of an interpretable CNN: Zhang, Yang, Ma and Wu, 2018."""
     from keras_interp.reproduce import DecisionTreeSettings, reproduce_decision_tree
@@ -276,6 +279,7 @@ def decision_tree(
         seeds=seeds,
         quick=quick,
         development=development,
+        filter_loss=None if filter_loss == "none" else filter_loss,
     )
     results = reproduce_decision_tree(settings, out)
     typer.echo(results.markdown())

@@ -113,7 +113,12 @@ def bird_targets(dataset: PartsDataset) -> np.ndarray:
 
 
 def demo_network(
-    image_size: int, categories: int, *, interpretable: bool, filters: int = 48
+    image_size: int,
+    categories: int,
+    *,
+    interpretable: bool,
+    filters: int = 48,
+    **options: Any,
 ) -> keras.Sequential:
     """A network of four conv-layers for small images, compiled.
 
@@ -130,6 +135,7 @@ def demo_network(
         interpretable: Whether the two top conv-layers are `InterpretableConv` or
             `Conv2D`; all else is the same.
         filters: Filters of each of the two top conv-layers.
+        **options: For `InterpretableConv`, such as its `filter_loss`.
 
     Returns:
         Compiled Keras model that takes images from 0 to 255.
@@ -137,7 +143,7 @@ def demo_network(
 
     def conv(name: str) -> keras.layers.Layer:
         if interpretable:
-            return InterpretableConv(filters, 3, padding="same", name=name)
+            return InterpretableConv(filters, 3, padding="same", name=name, **options)
         return keras.layers.Conv2D(
             filters, 3, padding="same", activation="relu", name=name
         )

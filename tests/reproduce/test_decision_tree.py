@@ -17,6 +17,7 @@ from keras_interp.reproduce.explainer import _task
         ({"backbone": "resnet50"}, "Expected backbone out of"),
         ({"epochs": 0}, "Expected epochs of at least 1"),
         ({"seeds": 0}, "Expected seeds of at least 1"),
+        ({"filter_loss": "mean"}, "filter_loss"),
         ({"categories": ("3 categories",)}, r"Received: categories=\['3 categories'\]"),
     ],
 )

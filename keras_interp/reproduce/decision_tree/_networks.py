@@ -89,7 +89,9 @@ def train_and_read(
     keras.utils.set_random_seed(seed)
     if known.field is None:
         size = known.values.shape[1]
-        model = _demo.demo_network(size, 1, interpretable=True)
+        model = _demo.demo_network(
+            size, 1, interpretable=True, filter_loss=recipe.filter_loss
+        )
     else:
         shape = known.values.shape[1:]
         model = _training.build_network(shape, 1, recipe, interpretable=True)

@@ -16,7 +16,7 @@ from keras_interp.reproduce.decision_tree._rows import (
     draw_tree,
     measure_tree,
 )
-from keras_interp.reproduce.icnn._training import IcnnRecipe
+from keras_interp.reproduce.icnn._training import IcnnRecipe, build_network
 
 SYNTHETIC = "synthetic_parts"
 DATASETS = (*PHOTOGRAPHS, SYNTHETIC)
@@ -42,6 +42,8 @@ class DecisionTreeSettings:
         quick: Fewer images and passes, and one seed.
         development: Leave the test images alone and score on held-back training
             images, for trying settings.
+        filter_loss: Mode of the filter loss; None leaves the mask alone. It decides
+            how many parts the filters follow, and so what a tree can say.
     """
 
     data: str = "cub"
@@ -55,6 +57,7 @@ class DecisionTreeSettings:
     seeds: int | None = None
     quick: bool = False
     development: bool = False
+    filter_loss: str | None = "posterior"
 
     def check(self) -> Plan | None:
         """Refuse what could not be computed, and say what will be.
@@ -71,6 +74,8 @@ class DecisionTreeSettings:
         check_backbone(self.backbone)
         check_number("epochs", self.epochs)
         check_number("seeds", self.seeds)
+        # The layers check their own arguments, of the filter loss and others.
+        build_network((4, 4, 2), 1, self.recipe(1), interpretable=True)
         if self.data == SYNTHETIC:
             if self.root is not None or self.negatives is not None:
                 raise ValueError(
@@ -104,7 +109,7 @@ class DecisionTreeSettings:
         epochs = self.epochs or usual_epochs
         if self.quick and self.epochs is None:
             epochs = max(4, epochs // 2)
-        return IcnnRecipe(epochs=epochs)
+        return IcnnRecipe(epochs=epochs, filter_loss=self.filter_loss)
 
 
 def reproduce_decision_tree(
