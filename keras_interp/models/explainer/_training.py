@@ -15,6 +15,7 @@ from keras_interp.layers._labels import (
     no_label_scope,
 )
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
+from keras_interp.models._performer_reader import PerformerReader
 from keras_interp.models.explainer._features import (
     PerformerFeatures,
     cached_features,
@@ -25,52 +26,7 @@ from keras_interp.models.explainer._features import (
 LEARNING_RATE = 3e-4
 
 
-class PerformerReader(keras.Model):
-    """A functional model that learns, around a performer that does not.
-
-    Attributes:
-        performer: The model that is read. Its layers lie in this one's graph, but
-            neither its variables nor its metrics count as this model's own.
-    """
-
-    performer: Any
-
-    @property
-    def trainable_variables(self) -> list[Any]:
-        """Its own; none of the performer's, whatever their flags say."""
-        return self._without_performer(super().trainable_variables)
-
-    @property
-    def trainable_weights(self) -> list[Any]:
-        """The same; Keras leaves metrics and seeds out of both."""
-        return self._without_performer(super().trainable_weights)
-
-    @property
-    def non_trainable_variables(self) -> list[Any]:
-        """All other variables, the performer's among them."""
-        learnt = {id(variable) for variable in self.trainable_variables}
-        return [v for v in self.variables if id(v) not in learnt]
-
-    @property
-    def non_trainable_weights(self) -> list[Any]:
-        """All other variables but metrics and seeds, the performer's among them."""
-        learnt = {id(variable) for variable in self.trainable_weights}
-        return [v for v in self.weights if id(v) not in learnt]
-
-    @property
-    def metrics(self) -> list[Any]:
-        """Its own: to reset the performer's would change its state."""
-        performer = getattr(self, "performer", None)
-        theirs = {id(metric) for metric in performer.metrics} if performer else set()
-        return [metric for metric in super().metrics if id(metric) not in theirs]
-
-    def _without_performer(self, variables: list[Any]) -> list[Any]:
-        performer = getattr(self, "performer", None)
-        frozen = {id(v) for v in performer.variables} if performer else set()
-        return [v for v in variables if id(v) not in frozen]
-
-
-class DistilledModel(PerformerReader):
+class DistilledModel(PerformerReader, keras.Model):
     """The training of an explainer: what it takes, its losses and its log.
 
     Attributes:

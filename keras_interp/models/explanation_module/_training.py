@@ -16,7 +16,7 @@ from keras_interp.losses import (
     sparse_reconstruction_loss,
     squared_faithfulness_loss,
 )
-from keras_interp.models.explainer._training import PerformerReader
+from keras_interp.models._performer_reader import PerformerReader
 
 LEARNING_RATE = 1e-3
 # Share of the epochs after which the default learning rate is divided by ten, again.
@@ -34,7 +34,7 @@ RIDGE = 1e-3
 ENCODED_AT_ONCE = 512
 
 
-class TrainedModule(PerformerReader):
+class TrainedModule(PerformerReader, keras.Model):
     """What is trained of an explanation module, on features computed before.
 
     Attributes:

@@ -232,6 +232,13 @@ def test_mixed_precision(network, images):
     assert module.predict(images).dtype == "float32"
 
 
+def test_it_stands_beside_an_explainer_of_the_same_network(make, network, images):
+    """Keras makes the bases of a functional model, which that is, functional."""
+    ki.models.Explainer(network, "conv2", filters=4)
+    assert make(class_index=3).predict(images[:2]).shape == (2,)
+    assert make().trainable_variables
+
+
 def test_maps_and_subclassed_networks(images):
     class Own(keras.Model):
         def __init__(self):
