@@ -69,7 +69,7 @@ class ExplanationModule(AnsweringModule):
         standardize: whether each unit of Z is divided by its standard deviation over
             the training images, one that never changes left out, and the logits are
             taken less their mean. Defaults to True. With False it is equation (1) as it
-            stands, in which the x-features often die.
+            stands, in which more of the x-features die.
         initialization: `"alternating"` (default): v starts with alternating signs and
             the x-features with a bias of 0.5. `"paper"`: random v, biases of 0.
         pretraining: `"reconstruction"` (default) trains the autoencoder alone before,
