@@ -160,8 +160,14 @@ class FilterState(keras.layers.Layer):
 
     # Epochs and the log -----------------------------------------------------------
 
-    def begin_epoch(self) -> None:
+    def begin_epoch(self, layer_name: str) -> None:
         """Count an epoch; the first one is that of a layer that was not trained."""
+        if not self.prepared:
+            raise ValueError(
+                f"Expected layer '{layer_name}' to be built before its first epoch. "
+                "Received: a layer without a known input. Call the model on a batch, "
+                "or give it a keras.Input, before the loop."
+            )
         begun = ops.cast(ops.convert_to_tensor(self.epoch_state) != 0, "float32")
         self.epoch.assign(self.epoch + begun)
         self.epoch_state.assign(IN_PROGRESS)

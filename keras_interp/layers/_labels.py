@@ -22,11 +22,14 @@ class LabelScope:
             as they are called. The model turns them into metrics once the forward pass
             is over, because the JAX backend forgets what is put into a metric during
             the pass.
+        places: Height and width of maps to where the places of the object were found
+            in this batch, by the first layer with maps of that size.
     """
 
     def __init__(self, labels: Any):
         self.labels = labels
         self.findings: dict[Any, Any] = {}
+        self.places: dict[Any, Any] = {}
 
 
 @contextlib.contextmanager
@@ -94,6 +97,42 @@ def category_matrix(labels: Any, num_categories: int) -> Any:
         return ops.one_hot(ops.cast(labels[:, 0], "int32"), num_categories)
     # Above one half serves 0/1, -1/+1 and smoothed labels alike.
     return ops.cast(ops.cast(labels, "float32") > 0.5, "float32")
+
+
+def categories_of(
+    labels: Any, number: int | None, needed_by: str | None, layer_name: str
+) -> Any:
+    """Labels as a 0-1 matrix of images and categories; None without labels.
+
+    Args:
+        labels: As for `category_matrix`, or None.
+        number: Number of categories, or None where it is not known.
+        needed_by: The filter loss that cannot do without labels, or None.
+        layer_name: Named in errors.
+
+    Raises:
+        ValueError: For labels that are needed and not there, or of an unknown number of
+            categories.
+    """
+    if labels is None:
+        if needed_by is not None:
+            raise ValueError(
+                f"Expected labels of the images at layer '{layer_name}', whose "
+                "filter loss goes by them. Received: no labels, and filter_loss="
+                f"{needed_by!r}. Make the model a keras_interp.models."
+                "InterpretableModel or InterpretableSequential, whose `fit` hands "
+                "them over, or choose filter_loss='posterior' or 'exact', which "
+                "need none."
+            )
+        return None
+    if number is None:
+        raise ValueError(
+            f"Expected the number of categories of the labels at layer "
+            f"'{layer_name}'. Received: labels, and num_categories=None. Pass "
+            "`num_categories=` (1 for object against background) when you make the "
+            "layer."
+        )
+    return category_matrix(labels, number)
 
 
 def check_labels(labels: Any, num_categories: int, *, soft: bool = True) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_interp.layers.interpretable_mask import MASK_ARGUMENTS, InterpretableMask
 
@@ -17,7 +18,17 @@ class InterpretableConv(keras.layers.Conv2D):
     A `keras.layers.Conv2D` in every argument. Its maps pass a ReLU; the first
     `round(fraction * filters)` of them are masked around their peaks, and in training a
     filter loss pushes each of these filters to one object part of one category. No part
-    annotation is needed, and in the default mode no label either.
+    annotation is needed, and in the default mode no label either, although labels make
+    its parts clearer.
+
+    With `filter_loss="parts"` a few filters (the anchor) first find the
+    part that is easiest to learn. Where it is, and where the foreground lies, gives
+    each object a frame of its own, over which places are laid out evenly; every other
+    filter is pulled to its place. The search starts after 40 batches with an object and
+    is complete after 140. It needs 8 interpretable filters, maps of 6 x 6 cells, and
+    images of background: with several categories, or less, the layer says so in the log
+    and has `filter_loss="posterior"`. In an `InterpretableModel` the first layer with
+    maps of a size finds the places for all layers with maps of that size.
 
     Example:
 
@@ -71,16 +82,20 @@ class InterpretableConv(keras.layers.Conv2D):
             or `"l2"`, a disc.
         peak: Where a map has its part: `"argmax"` (default), the paper's strongest
             cell, or `"centroid"`, the released code's activation-weighted centre.
-        filter_loss: `"posterior"` (default; the library's own, needs no labels and no
-            normaliser), `"exact"` (eq. 1 on the batch, needs no labels), `"running"`
-            (eq. 1 with running normalisers), `"approx"` (eq. 4, second line),
+        filter_loss: `"parts"` (the library's own), which pulls the filters
+            to different parts of the object, see below; `"posterior"` (default; the
+            library's own, needs no labels and no normaliser; all filters may follow
+            one part),
+            `"exact"` (eq. 1 on the batch, needs no labels), `"running"` (eq. 1 with
+            running normalisers), `"approx"` (eq. 4, second line),
             `"authors"` (the released code's, see below), or None for the mask alone.
             `"approx"` and `"authors"` need labels: use `InterpretableModel` or
             `InterpretableSequential`, or call the layer with `labels=`.
         filter_loss_weight: Weight of the loss before the schedule. None (default)
-            takes the mode's: 0.1 for `"posterior"` (0.15 with several categories), 0.3
-            for `"exact"`, 0.03 for `"running"` and `"authors"`, 0.003 for `"approx"`
-            (0.01 with several categories); 1 with `scale="paper"`.
+            takes the mode's: 0.3 for `"parts"`, 0.1 for `"posterior"` (0.15 with
+            several categories), 0.3 for `"exact"`, 0.03 for `"running"` and
+            `"authors"`, 0.003 for `"approx"` (0.01 with several categories); 1 with
+            `scale="paper"`.
         scale: `"peak"` (default): activations are divided by each filter's running mean
             peak (at least a tenth of the filters' mean), and the loss is a mean over
             filters. `"paper"`: raw activations, the paper's tau, a sum over filters,
@@ -102,6 +117,8 @@ class InterpretableConv(keras.layers.Conv2D):
         monitor: What `fit` shows in its log: True (default), the filter loss before its
             weight, as `<layer>_filter_loss`; `"full"`, its mutual information and the
             two entropies of eq. (5) too; False, nothing.
+        parts: Into how many places of the object the filters are dealt with
+            `filter_loss="parts"`. None (default) gives each filter its own.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`. A layer that
             is not trainable masks its maps, adds no filter loss and learns nothing.
 
@@ -160,6 +177,7 @@ class InterpretableConv(keras.layers.Conv2D):
         learn_beta: bool = False,
         targets: str = "labels",
         monitor: bool | str = True,
+        parts: int | None = None,
         **kwargs: Any,
     ):
         given = {
@@ -198,7 +216,9 @@ class InterpretableConv(keras.layers.Conv2D):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
-        self.interpretable_mask.build(super().compute_output_shape(input_shape))
+        shape = super().compute_output_shape(input_shape)
+        self.interpretable_mask.feature_channels = input_shape[-1]
+        self.interpretable_mask.build(shape)
 
     def feature_maps(self, inputs: Any) -> Any:
         """Activations after the ReLU and before the mask.
@@ -214,8 +234,33 @@ class InterpretableConv(keras.layers.Conv2D):
     def call(
         self, inputs: Any, training: bool | None = None, labels: Any = None
     ) -> Any:
-        feature_maps = super().call(inputs)
-        return self.interpretable_mask(feature_maps, training=training, labels=labels)
+        mask = self.interpretable_mask
+        if not (mask.pulls_to_places and self.trainable):
+            return mask(super().call(inputs), training=training, labels=labels)
+        logits = self.convolution_op(inputs, self.kernel)
+        if self.use_bias:
+            logits = logits + ops.cast(self.bias, logits.dtype)
+        return mask(
+            ops.relu(logits),
+            training=training,
+            labels=labels,
+            logits=logits,
+            features=self._inputs_at_cells(inputs),
+        )
+
+    def _inputs_at_cells(self, inputs: Any) -> Any:
+        """The inputs at the centres of the kernel, one for each cell of the maps."""
+        for axis in (1, 2):
+            side, step = inputs.shape[axis], self.strides[axis - 1]
+            reach = (self.kernel_size[axis - 1] - 1) * self.dilation_rate[axis - 1]
+            before, cells = 0, (side - reach - 1) // step + 1
+            if self.padding == "same":
+                cells = -(-side // step)
+                before = max((cells - 1) * step + reach + 1 - side, 0) // 2
+            centres = np.arange(cells) * step + reach // 2 - before
+            if cells != side or centres[0] != 0:
+                inputs = ops.take(inputs, np.clip(centres, 0, side - 1), axis=axis)
+        return inputs
 
     @property
     def epoch(self) -> Any:

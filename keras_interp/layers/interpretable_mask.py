@@ -17,10 +17,24 @@ from keras_interp.layers._filter_state import (
     FilterState,
     holds_the_state_of,
 )
-from keras_interp.layers._labels import category_matrix, current_label_scope
-from keras_interp.layers.part_mask import check_feature_map_shape, check_mask_options
-from keras_interp.losses import FILTER_LOSSES, FilterLossInputs
-from keras_interp.losses._mutual_information import entropies_of_scores, template_scores
+from keras_interp.layers._labels import categories_of, current_label_scope
+from keras_interp.layers._part_places import (
+    PARTS_WEIGHT,
+    places_for,
+    say_no_background,
+)
+from keras_interp.layers.part_mask import (
+    blended_in,
+    check_feature_map_shape,
+    check_fixed_size,
+    check_mask_options,
+)
+from keras_interp.losses import FILTER_LOSSES, PARTS, FilterLossInputs
+from keras_interp.losses._mutual_information import (
+    bounded_product,
+    entropies_of_scores,
+    template_scores,
+)
 from keras_interp.losses._templates import (
     distinctive_part,
     peak_positions,
@@ -34,7 +48,6 @@ MONITOR_TEMPERATURE = 0.3
 # With scale="peak" a filter that hardly fires is not blown up beyond ten times the
 # others: no divisor is below this share of the filters' mean peak.
 LOWEST_PEAK = 0.1
-LARGEST_LOSS = 1e37
 
 
 @keras.saving.register_keras_serializable(package="keras_interp")
@@ -55,16 +68,7 @@ class InterpretableMask(keras.layers.Layer):
     x = ki.layers.InterpretableMask()(x)
     ```
 
-    The released code, in full: `filter_loss="authors"`, `scale="paper"`,
-    `peak="centroid"`, `fraction=1`, `learn_beta=True` and `beta=4 * n / (n - 1)` for
-    maps of `n x n` cells, its first slope of 2. With these come its temperature of 0.5,
-    the reversed masks of its normaliser, the factors 0.1 and 1e-5, a weight of
-    1 / epoch, categories by the mean *maximum* of a map, all images of any category as
-    targets in the first batch, and a weight of the categories by 1 / L above ten of
-    them. For a softmax of up to ten categories it has `filter_loss_weight=0.2`, above
-    ten 1 / 50, and it multiplies the loss of the task by the number L of categories
-    (`compile(loss_weights=L)`). What stays the library's: running means over images in
-    place of means over batches, from which a filter finds its category.
+    `InterpretableConv` says how to get the released code in full.
 
     Args:
         fraction: Share of interpretable filters, from 0 to 1. Defaults to 0.5, which
@@ -75,14 +79,18 @@ class InterpretableMask(keras.layers.Layer):
             or `"l2"`, a disc.
         peak: Where a map has its part: `"argmax"` (default), the paper's strongest
             cell, or `"centroid"`, the released code's activation-weighted centre.
-        filter_loss: `"posterior"` (default; the library's own, needs no labels and no
-            normaliser), `"exact"` (eq. 1 on the batch, needs no labels), `"running"`
-            (eq. 1 with running normalisers), `"approx"` (eq. 4, second line),
+        filter_loss: `"parts"`, which finds places on the object to which an
+            `InterpretableConv` behind this layer pulls its filters (those of this one,
+            whose silent cells no gradient reaches, have the posterior loss);
+            `"posterior"` (default; the library's own, which needs no labels),
+            `"exact"` (eq. 1 on the batch, needs no labels), `"running"` (eq. 1 with
+            running normalisers), `"approx"` (eq. 4, second line),
             `"authors"` (the released code's, see below), or None for the mask alone.
             `"approx"` and `"authors"` need labels: use `InterpretableModel` or
             `InterpretableSequential`, or call the layer with `labels=`.
         filter_loss_weight: Weight of the loss before the schedule. None (default)
-            takes the mode's: 0.1 for `"posterior"` (0.15 with several categories), 0.3
+            takes the mode's: 0.1 for `"parts"` and `"posterior"` (0.15 with several
+            categories), 0.3
             for `"exact"`, 0.03 for `"running"` and `"authors"`, 0.003 for `"approx"`
             (0.01 with several categories); 1 with `scale="paper"`.
         scale: `"peak"` (default): activations are divided by each filter's running mean
@@ -106,6 +114,8 @@ class InterpretableMask(keras.layers.Layer):
         monitor: What `fit` shows in its log: True (default), the filter loss before its
             weight, as `<layer>_filter_loss`; `"full"`, its mutual information and the
             two entropies of eq. (5) too; False, nothing.
+        parts: Into how many places of the object the filters are dealt with
+            `filter_loss="parts"`. None (default) gives each filter its own.
         **kwargs: `name`, `dtype` and `trainable` of `keras.layers.Layer`. A layer that
             is not trainable masks its maps, adds no filter loss and learns nothing.
 
@@ -145,6 +155,7 @@ class InterpretableMask(keras.layers.Layer):
         learn_beta: bool = False,
         targets: str = "labels",
         monitor: bool = True,
+        parts: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -162,8 +173,13 @@ class InterpretableMask(keras.layers.Layer):
         self.learn_beta = learn_beta
         self.targets = targets
         self.monitor = monitor
+        self.parts = parts
         check_mask_options(self)
-        self._loss_of_maps: Any = FILTER_LOSSES[filter_loss]() if filter_loss else None
+        of_maps = "posterior" if filter_loss == PARTS else filter_loss
+        self._loss_of_maps: Any = FILTER_LOSSES[of_maps]() if of_maps else None
+        self._places: Any = None
+        # Set by InterpretableConv, which hands over activations before their ReLU.
+        self.feature_channels: int | None = None
         # Set for the length of a measurement to see the maps, or to shift them.
         self.map_probe: Callable[[Any], Any] | None = None
         self._beta_of_slope = 1.0
@@ -182,26 +198,21 @@ class InterpretableMask(keras.layers.Layer):
         self.interpretable_filters = round(self.fraction * filters)
         templates = first_slope = None
         if self._loss_of_maps is not None and self._loss_of_maps.keeps_normaliser:
-            self._need_fixed_size(height, width, f"filter_loss='{self.filter_loss}'")
+            check_fixed_size(
+                self.name, height, width, f"filter_loss='{self.filter_loss}'"
+            )
             templates = height * width + 1
         if self.learn_beta:
-            self._need_fixed_size(height, width, "learn_beta=True")
+            check_fixed_size(self.name, height, width, "learn_beta=True")
             # The released code counts from -1 to 1 what is n - 1 cells here.
             self._beta_of_slope = 2.0 * max(height, width) / (max(height, width) - 1)
             first_slope = self.beta / self._beta_of_slope
         self._statistics.prepare(self.interpretable_filters, templates, first_slope)
+        if self.filter_loss == PARTS:
+            self._places = places_for(self, input_shape)
         self.built = True
         if self.num_categories is not None:
             self.set_num_categories(self.num_categories)
-
-    def _need_fixed_size(self, height: Any, width: Any, what: str) -> None:
-        if height is None or width is None or max(height, width) < 2:
-            raise ValueError(
-                f"Expected maps of a known size, at least 2 cells on a side, at layer "
-                f"'{self.name}' with {what}, which keeps a number for each cell. "
-                f"Received: maps of {height} x {width}. Give the model a fixed input "
-                "size, or use filter_loss='posterior' or 'exact'."
-            )
 
     def set_num_categories(self, num_categories: int) -> None:
         """Say how many categories the labels have, after the layer was built.
@@ -229,6 +240,8 @@ class InterpretableMask(keras.layers.Layer):
             )
         if self.built and state.num_categories is None:
             state.set_num_categories(num_categories)
+        if num_categories > 1 and self.feature_channels and self._places is not None:
+            say_no_background(self.name, num_categories)
 
     @property
     def filter_categories(self) -> np.ndarray:
@@ -249,10 +262,21 @@ class InterpretableMask(keras.layers.Layer):
             return 0.0
         if self.scale == "paper":
             return self._loss_of_maps.default_weight_paper
+        if self.pulls_to_places:
+            return PARTS_WEIGHT
         several = self.num_categories is not None and self.num_categories > 1
         if several and self.targets == "labels":
             return self._loss_of_maps.default_weight_many
         return self._loss_of_maps.default_weight
+
+    @property
+    def pulls_to_places(self) -> bool:
+        """Whether filters are pulled to different places: `filter_loss="parts"`."""
+        return self.feature_channels is not None and self._finds_places
+
+    @property
+    def _finds_places(self) -> bool:
+        return self._places is not None and self.num_categories in (None, 1)
 
     @property
     def epoch(self) -> Any:
@@ -267,16 +291,15 @@ class InterpretableMask(keras.layers.Layer):
         `reset_metrics` count none. Set `layer.epoch.assign(number)` where a loop goes
         on from a file that was saved in the middle of an epoch.
         """
-        if not self.built:
-            raise ValueError(
-                f"Expected layer '{self.name}' to be built before its first epoch. "
-                "Received: a layer without a known input. Call the model on a batch, "
-                "or give it a keras.Input, before the loop."
-            )
-        self._statistics.begin_epoch()
+        self._statistics.begin_epoch(self.name)
 
     def call(
-        self, inputs: Any, training: bool | None = None, labels: Any = None
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        labels: Any = None,
+        logits: Any = None,
+        features: Any = None,
     ) -> Any:
         count = self.interpretable_filters
         # Without images there is nothing to mask, or to learn from.
@@ -295,10 +318,12 @@ class InterpretableMask(keras.layers.Layer):
         masked = inputs
         if self.mask:
             templates = self._templates(feature_maps, *self._peaks(feature_maps))
-            mask = ops.cast(self._warmed_up(ops.relu(templates)), inputs.dtype)
+            mask = blended_in(templates, self.epoch, self.mask_warmup_epochs)
+            mask = ops.cast(mask, inputs.dtype)
             masked = ops.concatenate([interpretable * mask, *others], axis=-1)
         if self.filter_loss is not None and self.trainable:
-            self._serve_filter_loss(feature_maps, bool(training), labels)
+            sources = (logits, inputs if features is None else features)
+            self._serve_filter_loss(feature_maps, bool(training), labels, sources)
         return masked
 
     def _peaks(self, feature_maps: Any) -> tuple[Any, Any]:
@@ -313,15 +338,8 @@ class InterpretableMask(keras.layers.Layer):
         # The mask is a constant in the backward pass.
         return ops.stop_gradient(templates)
 
-    def _warmed_up(self, mask: Any) -> Any:
-        if not self.mask_warmup_epochs:
-            return mask
-        epoch = ops.convert_to_tensor(self.epoch)
-        share = ops.minimum((epoch - 1.0) / self.mask_warmup_epochs, 1.0)
-        return 1.0 - share + share * mask
-
     def _serve_filter_loss(
-        self, feature_maps: Any, training: bool, labels: Any
+        self, feature_maps: Any, training: bool, labels: Any, sources: tuple[Any, Any]
     ) -> None:
         scope = current_label_scope()
         # In an evaluation only a model that hands labels over measures the filter loss.
@@ -337,7 +355,15 @@ class InterpretableMask(keras.layers.Layer):
         if categories is not None:
             categories = gathered(categories)
         inputs = self._loss_inputs(feature_maps, categories, training)
-        loss = self._reduced(self._loss_of_maps(inputs), feature_maps)
+        loss_of_filters = self._loss_of_maps(inputs)
+        # A mask alone finds places for the layers behind it.
+        if self._finds_places and (self.feature_channels or scope is not None):
+            places = self._places
+            found = places.found_in(inputs, gathered(sources[1]), scope, training)
+            if self.feature_channels:
+                logits = gathered(sources[0])
+                loss_of_filters = places.loss(loss_of_filters, inputs, logits, found)
+        loss = self._reduced(loss_of_filters, feature_maps)
         if training:
             weight = self._current_weight(inputs.mean_peak)
             add_loss_of_all(self, self._weighted(loss, weight))
@@ -367,26 +393,9 @@ class InterpretableMask(keras.layers.Layer):
         return self._reduced(self._loss_of_maps(inputs), feature_maps), inputs
 
     def _categories(self, labels: Any) -> Any:
-        """Labels as a 0-1 matrix of images and categories; None without labels."""
-        if labels is None:
-            if self.needs_labels:
-                raise ValueError(
-                    f"Expected labels of the images at layer '{self.name}', whose "
-                    "filter loss goes by them. Received: no labels, and filter_loss="
-                    f"{self.filter_loss!r}. Make the model a keras_interp.models."
-                    "InterpretableModel or InterpretableSequential, whose `fit` hands "
-                    "them over, or choose filter_loss='posterior' or 'exact', which "
-                    "need none."
-                )
-            return None
-        if self._statistics.num_categories is None:
-            raise ValueError(
-                f"Expected the number of categories of the labels at layer "
-                f"'{self.name}'. Received: labels, and num_categories=None. Pass "
-                "`num_categories=` (1 for object against background) when you make the "
-                "layer."
-            )
-        return category_matrix(labels, self._statistics.num_categories)
+        number, mode = self._statistics.num_categories, self.filter_loss
+        needed = mode if self.needs_labels else None
+        return categories_of(labels, number, needed, self.name)
 
     def _reduced(self, loss_of_filters: Any, feature_maps: Any) -> Any:
         reduce = ops.mean if self.scale == "peak" else ops.sum
@@ -450,13 +459,7 @@ class InterpretableMask(keras.layers.Layer):
         return weight
 
     def _weighted(self, loss: Any, weight: Any) -> Any:
-        if self.scale == "peak":
-            return loss * weight
-        # Both grow with the activation. Their product may be beyond every float where
-        # its gradient, which grows with one of them, is not.
-        constant = ops.stop_gradient(loss)
-        value = ops.clip(constant * weight, -LARGEST_LOSS, LARGEST_LOSS)
-        return value + weight * (loss - constant)
+        return loss * weight if self.scale == "peak" else bounded_product(loss, weight)
 
     def _entropies(self, inputs: FilterLossInputs) -> Any:
         scale = MONITOR_TEMPERATURE if self.scale == "peak" else inputs.score_scale

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_interp.losses import FILTER_LOSSES
+from keras_interp.losses import FILTER_LOSSES, PARTS
 from keras_interp.losses._templates import (
     check_peak,
     check_template_arguments,
@@ -91,6 +91,15 @@ class PartMask(keras.layers.Layer):
         }
 
 
+def blended_in(templates: Any, epoch: Any, epochs: float) -> Any:
+    """The mask of templates, which counts for more in each of the first epochs."""
+    mask = ops.relu(templates)
+    if not epochs:
+        return mask
+    share = ops.minimum((ops.convert_to_tensor(epoch) - 1.0) / epochs, 1.0)
+    return 1.0 - share + share * mask
+
+
 def check_feature_map_shape(shape: Any, layer_name: str) -> None:
     """Refuse anything but channels-last maps with a known number of filters."""
     if not isinstance(shape, (tuple, list)) or len(shape) != 4 or shape[-1] is None:
@@ -98,6 +107,17 @@ def check_feature_map_shape(shape: Any, layer_name: str) -> None:
             "Expected feature maps of shape (batch, height, width, filters) with the "
             f"number of filters known at layer '{layer_name}'. Received: "
             f"shape={shape}. Put the layer after a convolution, channels last."
+        )
+
+
+def check_fixed_size(layer_name: str, height: Any, width: Any, what: str) -> None:
+    """Refuse maps of an unknown size, or of one cell, where each cell has a number."""
+    if height is None or width is None or max(height, width) < 2:
+        raise ValueError(
+            f"Expected maps of a known size, at least 2 cells on a side, at layer "
+            f"'{layer_name}' with {what}, which keeps a number for each cell. "
+            f"Received: maps of {height} x {width}. Give the model a fixed input "
+            "size, or use filter_loss='posterior' or 'exact'."
         )
 
 
@@ -113,7 +133,7 @@ def check_mask_options(mask: Any) -> None:
     check_template_arguments(mask.beta, mask.norm)
     check_peak(mask.peak)
     choices = {
-        "filter_loss": (*FILTER_LOSSES, None),
+        "filter_loss": (PARTS, *FILTER_LOSSES, None),
         "scale": ("peak", "paper"),
         "weight_schedule": ("inverse_epoch", "constant", None),
         "targets": ("labels", "response"),
@@ -134,6 +154,19 @@ def check_mask_options(mask: Any) -> None:
         raise ValueError(
             "Expected `num_categories` to be None or a whole number, 1 for object "
             f"against background. Received: num_categories={mask.num_categories!r}."
+        )
+    if mask.parts is not None and not (
+        isinstance(mask.parts, Integral) and int(mask.parts) >= 1
+    ):
+        raise ValueError(
+            "Expected `parts` to be None or a whole number of places, at least 1. "
+            f"Received: parts={mask.parts!r}."
+        )
+    if mask.filter_loss == PARTS and mask.scale == "paper":
+        raise ValueError(
+            "Expected a filter loss of the paper or of its released code with "
+            f"scale='paper'. Received: filter_loss={mask.filter_loss!r}. Choose "
+            "filter_loss='approx', 'running', 'exact', 'authors' or 'posterior'."
         )
     switches = {"mask": "", "learn_beta": "", "monitor": " or 'full'"}
     for name, other in switches.items():

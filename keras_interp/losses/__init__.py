@@ -2,6 +2,7 @@
 
 from keras_interp.losses._filter_losses import (
     FILTER_LOSSES,
+    PARTS,
     ApproximateFilterLoss,
     AuthorsFilterLoss,
     ExactFilterLoss,
@@ -16,6 +17,7 @@ from keras_interp.losses._mutual_information import (
     filter_mutual_information,
 )
 from keras_interp.losses._pull_away import pull_away_term
+from keras_interp.losses._reject_class import reject_class_loss
 from keras_interp.losses._sparse_reconstruction import (
     mean_reconstruction_loss,
     sparse_reconstruction_loss,
@@ -25,6 +27,7 @@ from keras_interp.losses._templates import part_templates
 
 __all__ = [
     "FILTER_LOSSES",
+    "PARTS",
     "ApproximateFilterLoss",
     "AuthorsFilterLoss",
     "ExactFilterLoss",
@@ -37,13 +40,14 @@ __all__ = [
     "filter_mutual_information",
     "mean_reconstruction_loss",
     "part_templates",
+    "reject_class_loss",
     "pull_away_term",
     "sparse_reconstruction_loss",
     "squared_faithfulness_loss",
 ]
 
 # Docs, help and pickles name the public package, not the file inside it.
-for _name in __all__[1:]:
+for _name in __all__[2:]:
     globals()[_name].__module__ = __name__
 
 

@@ -20,6 +20,9 @@ from keras_interp.losses._mutual_information import (
 AUTHORS_TEMPERATURE = 0.5
 AUTHORS_MAGNITUDE = 0.1
 AUTHORS_GRADIENT_FACTOR = 1e-5
+# The mode in which filters are pulled to different parts. It is no `FilterLoss`, which
+# sees the maps after their ReLU alone.
+PARTS = "parts"
 # Stands for an infinite number where an infinite one would make a NaN.
 FLOAT_RANGE = 3e38
 

@@ -11,6 +11,7 @@ from keras_interp.losses._templates import check_template_arguments, template_ma
 
 # Score of a map that has no part in a distribution.
 IMPROBABLE = 1e30
+LARGEST_LOSS = 1e37
 
 
 class FilterEntropies(NamedTuple):
@@ -229,6 +230,17 @@ def divergence_summands(log_values: Any, log_ratio: Any) -> Any:
     near = product + values * ops.expm1(-ops.maximum(log_ratio, -1.0))
     far = product - values + ops.exp(log_values - ops.minimum(log_ratio, -1.0))
     return ops.where(log_ratio > -1.0, near, far)
+
+
+def bounded_product(loss: Any, weight: Any) -> Any:
+    """A loss times a weight that both grow with the activation.
+
+    Their product may be beyond every float where its gradient, which grows with one of
+    them, is not.
+    """
+    constant = ops.stop_gradient(loss)
+    value = ops.clip(constant * weight, -LARGEST_LOSS, LARGEST_LOSS)
+    return value + weight * (loss - constant)
 
 
 def with_gradient(value: Any, gradient: Any, variable: Any) -> Any:

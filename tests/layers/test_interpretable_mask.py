@@ -14,6 +14,7 @@ from keras_interp.losses import FILTER_LOSSES, filter_mutual_information
 Mask = ki.layers.InterpretableMask
 LABELS = np.array([0, 1, 2, 0, 1, 1])
 NOT_DEFAULT = {
+    "parts": 3,
     "fraction": 0.75,
     "beta": 2.0,
     "norm": "l2",

@@ -1,0 +1,133 @@
+"""How many parts of an animal the filters of the interpretable CNN cover.
+
+    KERAS_INTERP_DATA=data python benchmarks/part_coverage.py
+    KERAS_INTERP_DATA=data python benchmarks/part_coverage.py --development --ablate
+    KERAS_INTERP_DATA=data python benchmarks/part_coverage.py \
+        --data animal_part --category dog
+
+Trains the two-layer network of `keras-interp reproduce icnn` on the frozen maps of
+SqueezeNet: an ordinary network, one with `filter_loss="posterior"` and one with
+`filter_loss="parts"`, the same seeds for each. Prints the accuracy, the groups of
+landmarks with a filter that tracks the landmark which it hits, and the effective number
+of these groups. `--development` leaves the test images alone and scores on held-back
+training images, on which anything is to be chosen. `--ablate` leaves out one component
+of the search for places at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+from unittest import mock
+
+import numpy as np
+
+from keras_interp.layers import _part_places
+from keras_interp.reproduce._tasks import Task, plan_tasks
+from keras_interp.reproduce._trunk import FrozenTrunk, Projection
+from keras_interp.reproduce.icnn._training import IcnnRecipe, TrainedNetwork, train
+
+COMPONENTS = 96
+# What is set to leave a component out.
+ABLATIONS: dict[str, dict[str, float]] = {
+    "competition": {"COMPETITION": 0.0},
+    "appearance": {"APPEARANCE_FROM": np.inf},
+    "pose": {"POSE_FROM": np.inf},
+    "foreground": {"FOREGROUND_SLOPE": 0.0},
+    "scale": {"SMALLEST": 1.0, "LARGEST": 1.0},
+    "anchor's first batches": {
+        "LAYOUT_FROM": 0.0,
+        "PLACES_FROM": 2.0,
+        "APPEARANCE_FROM": 4.0,
+        "POSE_FROM": 6.0,
+    },
+}
+
+
+@contextlib.contextmanager
+def without(component: str | None) -> Iterator[None]:
+    """Leave one component out of what is trained inside."""
+    with contextlib.ExitStack() as stack:
+        for name, value in ABLATIONS.get(component or "", {}).items():
+            stack.enter_context(mock.patch.object(_part_places, name, value))
+        yield
+
+
+def described(name: str, network: TrainedNetwork, seconds: float) -> str:
+    """A line of the table."""
+    found = network.measured
+    groups = found.groups
+    assert groups is not None
+    parts = []
+    for place, group in enumerate(groups.group_names):
+        if groups.count[place]:
+            parts.append(f"{group} {groups.count[place]}")
+    return (
+        f"{name:34} accuracy {network.accuracy:.3f}  groups {groups.groups}  "
+        f"coverage {groups.value:.2f} (strict {groups.strict:.2f})  "
+        f"hit gain {found.hit_gain.value:+.2f}  "
+        f"instability {found.instability.value:.3f}  "
+        f"detectors {groups.detectors.sum()}/{len(groups.detectors)}: "
+        f"{', '.join(parts)}  {seconds:.0f} s"
+    )
+
+
+def the_task(arguments: argparse.Namespace, trunk: FrozenTrunk) -> Task:
+    plan = plan_tasks(
+        arguments.data,
+        None,
+        categories=[arguments.category],
+        quick=arguments.quick,
+        development=arguments.development,
+    )
+    return next(plan.tasks(trunk))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="cub", choices=("cub", "animal_part"))
+    parser.add_argument("--category", default="bird")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--fraction", type=float, default=0.5)
+    parser.add_argument(
+        "--modes", nargs="+", default=["ordinary", "posterior", "parts"]
+    )
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--development", action="store_true")
+    parser.add_argument("--ablate", action="store_true")
+    arguments = parser.parse_args()
+    trunk = FrozenTrunk.load("squeezenet")
+    task = the_task(arguments, trunk)
+    projection = Projection.fit(task.features[task.is_train], COMPONENTS)
+    values, mirrored = projection(task.features), projection(task.mirrored)
+    epochs = arguments.epochs or task.usual_epochs
+    recipe = IcnnRecipe(epochs=epochs, fraction=arguments.fraction)
+    scored = "held-back training" if arguments.development else "test"
+    print(
+        f"{task.name}: {len(task.training_rows()) + len(mirrored)} training images, "
+        f"{int((~task.is_train).sum())} {scored} images, {epochs} epochs",
+        flush=True,
+    )
+    runs: list[tuple[str, str | None]] = [(mode, None) for mode in arguments.modes]
+    if arguments.ablate:
+        runs += [("parts", component) for component in ABLATIONS]
+    field = trunk.receptive_field()
+    for mode, component in runs:
+        for seed in range(arguments.seeds):
+            start = time.perf_counter()
+            kind = "ordinary" if mode == "ordinary" else "interpretable"
+            settings = dataclasses.replace(
+                recipe, filter_loss="posterior" if kind == "ordinary" else mode
+            )
+            with without(component):
+                network = train(task, values, mirrored, settings, field, kind, seed)
+            name = f"{mode}{f' without {component}' if component else ''}, seed {seed}"
+            print(described(name, network, time.perf_counter() - start), flush=True)
+
+
+if __name__ == "__main__":
+    main()
