@@ -346,6 +346,60 @@ def explanatory_graph(
     typer.echo(f"Written to {out}")
 
 
+@reproduce_app.command()
+def srae(
+    data: Annotated[
+        str, typer.Option(help="cub, synthetic_birds or planted_parts.")
+    ] = "cub",
+    root: Annotated[
+        Path | None, typer.Option(help="The dataset's folder, extracted.")
+    ] = None,
+    backbone: Annotated[str, typer.Option(help="squeezenet or mobilenet.")] = (
+        "squeezenet"
+    ),
+    weights: Annotated[
+        str | None, typer.Option(help="Path of the backbone's weights.")
+    ] = None,
+    categories: Annotated[
+        str | None,
+        typer.Option(help="Performers, with commas between: fc6, part_filters, peaks."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes of the modules.")] = None,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
+        "srae_output"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
+    development: Annotated[
+        bool,
+        typer.Option("--development", help="Score on held-back training images."),
+    ] = False,
+    performer_epochs: Annotated[
+        int | None, typer.Option(help="Passes of the performers.")
+    ] = None,
+) -> None:
+    """Explain class scores by five x-features, beside baselines and controls."""
+    from keras_interp.reproduce import SraeSettings, reproduce_srae
+
+    settings = SraeSettings(
+        data=data,
+        root=root,
+        backbone=backbone,
+        weights=weights,
+        categories=_names(categories),
+        epochs=epochs,
+        seed=seed,
+        seeds=seeds,
+        quick=quick,
+        development=development,
+        performer_epochs=performer_epochs,
+    )
+    results = reproduce_srae(settings, out)
+    typer.echo(results.markdown())
+    typer.echo(f"Written to {out}")
+
+
 def _names(categories: str | None) -> tuple[str, ...] | None:
     """The names of a list with commas between, spaces at the commas or not."""
     if categories is None:

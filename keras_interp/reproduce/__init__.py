@@ -13,6 +13,7 @@ from keras_interp.reproduce.explanatory_graph._run import (
     reproduce_explanatory_graph,
 )
 from keras_interp.reproduce.icnn._run import IcnnSettings, reproduce_icnn
+from keras_interp.reproduce.srae._run import SraeSettings, reproduce_srae
 
 __all__ = [
     "DecisionTreeSettings",
@@ -22,11 +23,13 @@ __all__ = [
     "IcnnSettings",
     "Projection",
     "Results",
+    "SraeSettings",
     "plan_tasks",
     "reproduce_decision_tree",
     "reproduce_explainer",
     "reproduce_explanatory_graph",
     "reproduce_icnn",
+    "reproduce_srae",
 ]
 
 # The documentation and pickles name the place that users import from.
