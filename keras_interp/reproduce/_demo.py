@@ -195,11 +195,13 @@ def _train(
     dataset: PartsDataset, kind: str, epochs: int, seed: int
 ) -> tuple[keras.Model, dict[str, list[float]]]:
     keras.utils.set_random_seed(seed)
-    model = demo_network(64, 1, interpretable=kind == "interpretable")
+    interpretable = kind == "interpretable"
+    options = {"filter_loss": "parts"} if interpretable else {}
+    model = demo_network(64, 1, interpretable=interpretable, **options)
     train = np.asarray(dataset.split) != "test"
     images, targets = dataset.images[train], bird_targets(dataset)[train]
     callbacks: list[Any] = [_ShortLog()]
-    if kind == "interpretable":
+    if interpretable:
         some = images[:64].astype("float32")
         callbacks.append(GradientRatio(some, targets[:64], warn_above=float("inf")))
     _say(f"Training the {kind} network on {len(images):,} images ...")
