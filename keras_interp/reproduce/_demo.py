@@ -196,7 +196,7 @@ def _train(
 ) -> tuple[keras.Model, dict[str, list[float]]]:
     keras.utils.set_random_seed(seed)
     interpretable = kind == "interpretable"
-    options = {"filter_loss": "parts"} if interpretable else {}
+    options: dict[str, Any] = {"filter_loss": "parts"} if interpretable else {}
     model = demo_network(64, 1, interpretable=interpretable, **options)
     train = np.asarray(dataset.split) != "test"
     images, targets = dataset.images[train], bird_targets(dataset)[train]
