@@ -50,8 +50,8 @@ def parts_on_image(
     >>> ax = ki.plotting.parts_on_image(
     ...     np.zeros((224, 224, 3)), maps, field, names=["head", "head", "tail"]
     ... )
-    >>> [text.get_text() for text in ax.texts]
-    ['head (2)', 'tail']
+    >>> print(*(text.get_text() for text in ax.texts), sep=", ")
+    head (2), tail
 
     Args:
         image: image `(H, W)`, `(H, W, 1)` or `(H, W, 3)`, integers or floats.
