@@ -90,10 +90,10 @@ def x_feature_maps(
     Args:
         module: a trained `keras_interp.models.ExplanationModule`.
         images: {images}
-        layer_name: layer at which the maps end, below the one that is explained, as for
-            `excitation_backprop`; one that hands on the image, such as `Identity`,
-            where images have no negative numbers. By default the maps from which the
-            coarsest convolutions start.
+        layer_name: name or path of the layer at which the maps end, below the one that
+            is explained; one that hands on the image, such as `Identity`, where images
+            have no negative numbers. By default the maps from which the coarsest
+            convolutions start.
         class_index: which of the module's classes, where it has several.
         contrastive: whether the dual unit is subtracted. Defaults to True.
         resize: whether the maps are enlarged bilinearly to the size of the images.
@@ -167,9 +167,8 @@ def unit_maps(
         unit_layer: layer of the units, of zero or more, as after a ReLU. Maps are
             counted flattened.
         units: which units, numbered from 0. None (default) is all of them.
-        layer_name: layer at which the maps end, below the units, as for
-            `excitation_backprop`. By default the maps from which the coarsest
-            convolutions start.
+        layer_name: name or path of the layer at which the maps end, below the units.
+            By default the maps from which the coarsest convolutions start.
         resize: whether the maps are enlarged bilinearly to the size of the images.
             False (default) gives those of the layer, which are many times smaller.
         batch_size: {batch_of_copies}
