@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -39,6 +43,43 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"needs real data: KERAS_INTERP_DATA={folder} is not a folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def arrays_of_backends(tmp_path_factory) -> Callable:
+    """A function that runs a script with each backend that is installed.
+
+    The script is given the path of an .npz file to write. The function gives the arrays
+    of each backend, and what each printed.
+    """
+
+    def run(script: Path) -> tuple[dict[str, dict], dict[str, str]]:
+        folder = tmp_path_factory.mktemp(script.stem)
+        processes = {}
+        for backend in filter(find_spec, ("tensorflow", "jax", "torch")):
+            environment = {
+                **os.environ,
+                "KERAS_BACKEND": backend,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "CUDA_VISIBLE_DEVICES": "",
+                "JAX_PLATFORMS": "cpu",
+            }
+            processes[backend] = subprocess.Popen(
+                [sys.executable, str(script), str(folder / f"{backend}.npz")],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+        found, printed = {}, {}
+        for backend, process in processes.items():
+            printed[backend], errors = process.communicate()
+            assert process.returncode == 0, f"{backend}:\n{errors[-3000:]}"
+            with np.load(folder / f"{backend}.npz") as arrays:
+                found[backend] = dict(arrays)
+        return found, printed
+
+    return run
 
 
 @pytest.fixture

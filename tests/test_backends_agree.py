@@ -1,10 +1,6 @@
 """TensorFlow, JAX and torch give the same losses, gradients and trainings."""
 
 import json
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,34 +14,13 @@ LOG = {"loss", "parts_filter_loss"}
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """Arrays and logs of each backend that is installed, from a process of each."""
-    folder = tmp_path_factory.mktemp("backends")
-    processes = {}
-    for backend in BACKENDS:
-        if find_spec(backend) is None:
-            continue
-        environment = {
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "CUDA_VISIBLE_DEVICES": "",
-            "JAX_PLATFORMS": "cpu",
-        }
-        processes[backend] = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(folder / f"{backend}.npz")],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-    found = {}
-    for backend, process in processes.items():
-        output, errors = process.communicate()
-        assert process.returncode == 0, f"{backend}:\n{errors[-3000:]}"
-        with np.load(folder / f"{backend}.npz") as arrays:
-            found[backend] = dict(arrays), json.loads(output.splitlines()[-1])
-    return found
+def results(arrays_of_backends):
+    """Arrays and logs of each backend that is installed."""
+    found, printed = arrays_of_backends(SCRIPT)
+    return {
+        backend: (arrays, json.loads(printed[backend].splitlines()[-1]))
+        for backend, arrays in found.items()
+    }
 
 
 def of_backend(results, backend):

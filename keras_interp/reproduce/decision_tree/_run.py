@@ -75,7 +75,7 @@ class DecisionTreeSettings:
         check_number("epochs", self.epochs)
         check_number("seeds", self.seeds)
         # The layers check their own arguments, of the filter loss and others.
-        build_network((4, 4, 2), 1, self.recipe(1), interpretable=True)
+        build_network((8, 8, 2), 1, self.recipe(1), interpretable=True)
         if self.data == SYNTHETIC:
             if self.root is not None or self.negatives is not None:
                 raise ValueError(

@@ -100,7 +100,7 @@ class IcnnSettings:
         check_number("epochs", self.epochs)
         check_number("seeds", self.seeds)
         # The layers check their own arguments, of the filter loss and others.
-        build_network((4, 4, 2), 1, self.recipe(1), interpretable=True)
+        build_network((8, 8, 2), 1, self.recipe(1), interpretable=True)
         return plan_tasks(
             self.data,
             self.root,
