@@ -15,6 +15,28 @@ from keras_interp.cli_data import data_app
 # The program's own text matters here, not TensorFlow's start-up log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# Options that several commands have.
+Root = Annotated[Path | None, typer.Option(help="The dataset's folder, extracted.")]
+Weights = Annotated[str | None, typer.Option(help="Path of the backbone's weights.")]
+Seed = Annotated[int, typer.Option(help="First seed.")]
+Seeds = Annotated[int | None, typer.Option(help="How many seeds.")]
+Out = Annotated[Path, typer.Option(help="Folder for tables and figures.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Under four minutes.")]
+Development = Annotated[
+    bool, typer.Option("--development", help="Score on held-back training images.")
+]
+Backbone = Annotated[str, typer.Option(help="squeezenet or mobilenet.")]
+Negatives = Annotated[
+    Path | None, typer.Option(help="With cub: photographs without birds.")
+]
+FilterLoss = Annotated[
+    str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
+]
+FilterLossWeight = Annotated[
+    float | None, typer.Option(help="Weight of the filter loss.")
+]
+Fraction = Annotated[float, typer.Option(help="Share of such filters.")]
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -49,9 +71,7 @@ def report(
     data: Annotated[str, typer.Option(help="Dataset with landmarks.")] = (
         "synthetic_parts"
     ),
-    root: Annotated[
-        Path | None, typer.Option(help="The dataset's folder, extracted.")
-    ] = None,
+    root: Root = None,
     layer: Annotated[
         str | None, typer.Option(help="Layer to look at; the last one if not given.")
     ] = None,
@@ -82,42 +102,25 @@ def report(
 @reproduce_app.command()
 def icnn(
     data: Annotated[str, typer.Option(help="cub or animal_part.")] = "cub",
-    root: Annotated[
-        Path | None, typer.Option(help="The dataset's folder, extracted.")
-    ] = None,
-    backbone: Annotated[str, typer.Option(help="squeezenet or mobilenet.")] = (
-        "squeezenet"
-    ),
-    weights: Annotated[
-        str | None, typer.Option(help="Path of the backbone's weights.")
-    ] = None,
+    root: Root = None,
+    backbone: Backbone = ("squeezenet"),
+    weights: Weights = None,
     categories: Annotated[
         str | None, typer.Option(help="Animals or tasks, with commas between.")
     ] = None,
-    negatives: Annotated[
-        Path | None, typer.Option(help="With cub: photographs without birds.")
-    ] = None,
+    negatives: Negatives = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the images.")] = None,
-    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
-        "icnn_output"
-    ),
-    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
-    development: Annotated[
-        bool,
-        typer.Option("--development", help="Score on held-back training images."),
-    ] = False,
-    filter_loss: Annotated[
-        str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
-    ] = "posterior",
-    filter_loss_weight: Annotated[
-        float | None, typer.Option(help="Weight of the filter loss.")
-    ] = None,
+    seed: Seed = 0,
+    seeds: Seeds = None,
+    out: Out = Path("icnn_output"),
+    quick: Quick = False,
+    development: Development = False,
+    filter_loss: FilterLoss = "posterior",
+    filter_loss_weight: FilterLossWeight = None,
     weight_schedule: Annotated[
         str | None, typer.Option(help="constant or inverse_epoch.")
     ] = None,
-    fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
+    fraction: Fraction = 0.5,
     targets: Annotated[
         str,
         typer.Option(help="Which images a filter stands for: labels or response."),
@@ -158,39 +161,22 @@ def explainer(
     data: Annotated[
         str, typer.Option(help="cub, animal_part or synthetic_parts.")
     ] = "cub",
-    root: Annotated[
-        Path | None, typer.Option(help="The dataset's folder, extracted.")
-    ] = None,
-    backbone: Annotated[str, typer.Option(help="squeezenet or mobilenet.")] = (
-        "squeezenet"
-    ),
-    weights: Annotated[
-        str | None, typer.Option(help="Path of the backbone's weights.")
-    ] = None,
+    root: Root = None,
+    backbone: Backbone = ("squeezenet"),
+    weights: Weights = None,
     categories: Annotated[
         str | None, typer.Option(help="Tasks, with commas between.")
     ] = None,
-    negatives: Annotated[
-        Path | None, typer.Option(help="With cub: photographs without birds.")
-    ] = None,
+    negatives: Negatives = None,
     epochs: Annotated[int | None, typer.Option(help="Passes of the explainer.")] = None,
-    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
-        "explainer_output"
-    ),
-    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
-    development: Annotated[
-        bool,
-        typer.Option("--development", help="Score on held-back training images."),
-    ] = False,
-    filter_loss: Annotated[
-        str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
-    ] = "posterior",
-    filter_loss_weight: Annotated[
-        float | None, typer.Option(help="Weight of the filter loss.")
-    ] = None,
-    fraction: Annotated[float, typer.Option(help="Share of such filters.")] = 0.5,
+    seed: Seed = 0,
+    seeds: Seeds = None,
+    out: Out = Path("explainer_output"),
+    quick: Quick = False,
+    development: Development = False,
+    filter_loss: FilterLoss = "posterior",
+    filter_loss_weight: FilterLossWeight = None,
+    fraction: Fraction = 0.5,
     ratio_reward: Annotated[
         float, typer.Option(help="Weight of the reward for a large ratio.")
     ] = 0.1,
@@ -234,35 +220,20 @@ def decision_tree(
     data: Annotated[
         str, typer.Option(help="cub, animal_part or synthetic_parts.")
     ] = "cub",
-    root: Annotated[
-        Path | None, typer.Option(help="The dataset's folder, extracted.")
-    ] = None,
-    backbone: Annotated[str, typer.Option(help="squeezenet or mobilenet.")] = (
-        "squeezenet"
-    ),
-    weights: Annotated[
-        str | None, typer.Option(help="Path of the backbone's weights.")
-    ] = None,
+    root: Root = None,
+    backbone: Backbone = ("squeezenet"),
+    weights: Weights = None,
     categories: Annotated[
         str | None, typer.Option(help="Tasks of one category, with commas between.")
     ] = None,
-    negatives: Annotated[
-        Path | None, typer.Option(help="With cub: photographs without birds.")
-    ] = None,
+    negatives: Negatives = None,
     epochs: Annotated[int | None, typer.Option(help="Passes of the network.")] = None,
-    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
-        "decision_tree_output"
-    ),
-    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
-    development: Annotated[
-        bool,
-        typer.Option("--development", help="Score on held-back training images."),
-    ] = False,
-    filter_loss: Annotated[
-        str, typer.Option(help="Mode of the filter loss, or none: the mask alone.")
-    ] = "posterior",
+    seed: Seed = 0,
+    seeds: Seeds = None,
+    out: Out = Path("decision_tree_output"),
+    quick: Quick = False,
+    development: Development = False,
+    filter_loss: FilterLoss = "posterior",
 ) -> None:
     """Decision tree of an interpretable CNN: Zhang, Yang, Ma and Wu, 2018."""
     from keras_interp.reproduce import DecisionTreeSettings, reproduce_decision_tree
@@ -291,29 +262,20 @@ def explanatory_graph(
     data: Annotated[
         str, typer.Option(help="cub, animal_part or synthetic_parts.")
     ] = "cub",
-    root: Annotated[
-        Path | None, typer.Option(help="The dataset's folder, extracted.")
-    ] = None,
+    root: Root = None,
     backbone: Annotated[str, typer.Option(help="squeezenet.")] = "squeezenet",
-    weights: Annotated[
-        str | None, typer.Option(help="Path of the backbone's weights.")
-    ] = None,
+    weights: Weights = None,
     categories: Annotated[
         str | None, typer.Option(help="Animals, with commas between.")
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Of the small network for drawn images.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
-        "explanatory_graph_output"
-    ),
-    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
-    development: Annotated[
-        bool,
-        typer.Option("--development", help="Score on held-back training images."),
-    ] = False,
+    seed: Seed = 0,
+    seeds: Seeds = None,
+    out: Out = Path("explanatory_graph_output"),
+    quick: Quick = False,
+    development: Development = False,
     filters: Annotated[
         int | None, typer.Option(help="Most filters of a layer that get nodes.")
     ] = None,
@@ -351,30 +313,19 @@ def srae(
     data: Annotated[
         str, typer.Option(help="cub, synthetic_birds or planted_parts.")
     ] = "cub",
-    root: Annotated[
-        Path | None, typer.Option(help="The dataset's folder, extracted.")
-    ] = None,
-    backbone: Annotated[str, typer.Option(help="squeezenet or mobilenet.")] = (
-        "squeezenet"
-    ),
-    weights: Annotated[
-        str | None, typer.Option(help="Path of the backbone's weights.")
-    ] = None,
+    root: Root = None,
+    backbone: Backbone = ("squeezenet"),
+    weights: Weights = None,
     categories: Annotated[
         str | None,
         typer.Option(help="Performers, with commas between: fc6, part_filters, peaks."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes of the modules.")] = None,
-    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path(
-        "srae_output"
-    ),
-    quick: Annotated[bool, typer.Option("--quick", help="Under four minutes.")] = False,
-    development: Annotated[
-        bool,
-        typer.Option("--development", help="Score on held-back training images."),
-    ] = False,
+    seed: Seed = 0,
+    seeds: Seeds = None,
+    out: Out = Path("srae_output"),
+    quick: Quick = False,
+    development: Development = False,
     performer_epochs: Annotated[
         int | None, typer.Option(help="Passes of the performers.")
     ] = None,
