@@ -59,7 +59,8 @@ $(VENV)/.installed-backends: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/keras-interp demo --out $(OUT)
 
-test: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-backends
+test: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
+  $(VENV)/.installed-backends
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # A second environment that sees the packages of .venv, and before them a Keras of its
@@ -74,10 +75,12 @@ define test_with_keras
 	$(1)/bin/python -m pytest $(PYTEST_ARGS) -m "not slow and not backends" $(CORE_TESTS)
 endef
 
-test-oldest: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-backends
+test-oldest: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
+  $(VENV)/.installed-backends
 	$(call test_with_keras,$(VENV)-oldest,keras==$(OLDEST_KERAS))
 
-test-nightly: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-backends
+test-nightly: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
+  $(VENV)/.installed-backends
 	$(call test_with_keras,$(VENV)-nightly,--pre keras-nightly)
 
 lint: $(VENV)/.installed-dev

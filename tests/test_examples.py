@@ -35,6 +35,8 @@ NOT_HERE = {
     "datasets.prepare": "an archive of a gigabyte",
     "datasets.prepare_tfds": "files of TensorFlow Datasets",
     "datasets.from_tfds": "files of TensorFlow Datasets",
+    "metrics.MeteorScorer": "a Java runtime",
+    "metrics.meteor": "a Java runtime",
     "models.load_weights": "the published file of VGG-M",
     "docs/keras_torch_convolutions.md": "the torch backend",
 }

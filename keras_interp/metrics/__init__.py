@@ -1,4 +1,4 @@
-"""Measures of what the filters of a network follow."""
+"""Measures of what the filters of a network follow, and of generated sentences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from keras_interp.metrics._activation_thresholds import (
     ActivationThreshold,
     activation_thresholds,
 )
+from keras_interp.metrics._bleu import bleu
+from keras_interp.metrics._captions import CaptionScore
+from keras_interp.metrics._cider import cider, cider_d
+from keras_interp.metrics._class_relevance import class_rank, class_similarity
 from keras_interp.metrics._dissection_counts import DissectionScores
 from keras_interp.metrics._empirical_fields import (
     average_receptive_field,
@@ -42,6 +46,7 @@ from keras_interp.metrics._measurement import (
     measure_filters,
     measure_maps,
 )
+from keras_interp.metrics._meteor import MeteorScorer, meteor
 from keras_interp.metrics._network_dissection import (
     NetworkDissection,
     network_dissection,
@@ -84,6 +89,7 @@ from keras_interp.metrics._tracking_summary import TrackingSummary, tracking_sum
 __all__ = [
     "AblationScores",
     "ActivationThreshold",
+    "CaptionScore",
     "DissectionScores",
     "Faithfulness",
     "FilterMeasurement",
@@ -97,6 +103,7 @@ __all__ = [
     "LocalityControls",
     "LocationInstability",
     "LocationInstabilityScores",
+    "MeteorScorer",
     "NearestLandmarks",
     "NetworkDissection",
     "NoiseSensitivity",
@@ -109,6 +116,11 @@ __all__ = [
     "ablation",
     "activation_thresholds",
     "average_receptive_field",
+    "bleu",
+    "cider",
+    "cider_d",
+    "class_rank",
+    "class_similarity",
     "dead_filters",
     "density",
     "discrepancy_maps",
@@ -127,6 +139,7 @@ __all__ = [
     "location_instability",
     "measure_filters",
     "measure_maps",
+    "meteor",
     "name_filters",
     "nearest_landmarks",
     "network_dissection",
