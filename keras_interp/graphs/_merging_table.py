@@ -61,10 +61,12 @@ class MergingTable:
         self.counts = np.ones(positives)
         self._targets = targets[:positives].astype("float64")
         # Products of the nodes' sums of gradients with each other, with the nodes' sums
-        # of x, with each image's x, and with each other image's gradient.
+        # of x (of both nodes of a pair), with each image's x, and with each other
+        # image's gradient. What is read for all nodes at once lies in rows.
         self._gram = leaves @ leaves.T
-        self._cross = leaves @ vectors[:positives].T
-        self._projections = leaves @ vectors.T
+        cross = leaves @ vectors[:positives].T
+        self._cross = cross + cross.T
+        self._projections = vectors @ leaves.T
         self._cosines = leaves @ gradients[positives:].T
         lengths = np.sqrt(np.diag(self._gram))
         self.node = np.arange(len(targets))
@@ -112,7 +114,7 @@ class MergingTable:
         for products in (self._gram, self._cross):
             products[first] += products[second]
             products[:, first] += products[:, second]
-        self._projections[first] += self._projections[second]
+        self._projections[:, first] += self._projections[:, second]
         self._cosines[first] += self._cosines[second]
         self._targets[first] += self._targets[second]
         self.counts[first] += self.counts[second]
@@ -161,8 +163,9 @@ class MergingTable:
             known = nodes != first
             values = self._pair_values(images[known], nodes[known])
             np.add.at(self._half, nodes[known], sign * values)
-        np.maximum(self._half, 0.0, out=self._half)
-        return np.unique(np.concatenate([left, entered]))
+        changed = np.unique(np.concatenate([left, entered]))
+        self._half[changed] = np.maximum(self._half[changed], 0.0)
+        return changed
 
     def _fill(self, nodes: np.ndarray) -> None:
         """Sum over a node's images of exp(gamma h - shift), in each pair with it."""
@@ -179,10 +182,11 @@ class MergingTable:
         """The row of a new node, and its column in the rows of all others."""
         self._half[merged] = 0.0
         self._fill(np.array([merged]))
-        norm, bias = self._pairs(self.node, np.full(len(self.node), merged))
+        norm, bias = (pair[0, self.node] for pair in self._pairs(np.array([merged])))
         images = np.arange(len(self.node))
-        heights = self._projections[self.node, images] + self._projections[merged]
-        values = self._exponentials(heights / norm + bias)
+        own = self._projections[images, self.node]
+        heights = (own + self._projections[:, merged]) / norm + bias
+        values = self._exponentials(heights)
         sums = np.bincount(self.node, values, minlength=self.positives)
         others = self.active.copy()
         others[merged] = False
@@ -190,28 +194,31 @@ class MergingTable:
 
     def _pair_values(self, images: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """exp(gamma h - shift) of images in their node's pair with each node."""
-        every = np.arange(self.positives)
-        norm, bias = self._pairs(nodes[:, None], every)
-        own = self._projections[nodes, images]
-        heights = (own[:, None] + self._projections[:, images].T) / norm + bias
+        norm, bias = self._pairs(nodes)
+        heights = self._projections[images]
+        heights += self._projections[images, nodes][:, None]
+        heights /= norm
+        heights += bias
         return self._exponentials(heights) * self.active
 
-    def _pairs(self, one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Length of the sum of gradients, and b, of pairs of nodes."""
+    def _pairs(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Length of the sum of gradients, and b, of some nodes' pairs with each."""
         own_gram, own_cross = np.diag(self._gram), np.diag(self._cross)
-        squared = own_gram[one] + 2.0 * self._gram[one, two] + own_gram[two]
-        norm = np.sqrt(np.maximum(squared, 1e-24))
-        cross = own_cross[one] + self._cross[one, two] + self._cross[two, one]
-        cross = cross + own_cross[two]
-        targets = self._targets[one] + self._targets[two]
-        return norm, (targets - cross / norm) / (self.counts[one] + self.counts[two])
+        norm = 2.0 * self._gram[nodes]
+        norm += own_gram[nodes][:, None] + own_gram
+        np.sqrt(np.maximum(norm, 1e-24, out=norm), out=norm)
+        # The diagonal holds each node's product with itself twice.
+        cross = self._cross[nodes]
+        cross += 0.5 * (own_cross[nodes][:, None] + own_cross)
+        bias = self._targets[nodes][:, None] + self._targets - cross / norm
+        return norm, bias / (self.counts[nodes][:, None] + self.counts)
 
     def _heights(self, nodes: np.ndarray) -> np.ndarray:
         """h of each image in its own node."""
         norm = np.sqrt(np.maximum(np.diag(self._gram)[nodes], 1e-24))
-        cross = np.diag(self._cross)[nodes] / norm
+        cross = 0.5 * np.diag(self._cross)[nodes] / norm
         bias = (self._targets[nodes] - cross) / self.counts[nodes]
-        return self._projections[nodes, np.arange(len(nodes))] / norm + bias
+        return self._projections[np.arange(len(nodes)), nodes] / norm + bias
 
     def _own_masses(self, nodes: np.ndarray | None = None) -> np.ndarray:
         values = self._exponentials(self._heights(self.node))
