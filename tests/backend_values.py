@@ -47,6 +47,19 @@ def values_of_mode(mode: str, scale: str, maps: np.ndarray) -> dict[str, Any]:
     }
 
 
+def values_of_bilinear_pooling(maps: np.ndarray) -> dict[str, Any]:
+    """Feature and gradient, computed in both ways."""
+    found, factor = {}, np.arange(16, dtype="float32")
+    for method in ("outer_product", "fft"):
+        layer = ki.layers.CompactBilinearPooling(16, method=method)
+        feature = layer(maps)
+        found[f"bilinear_{method}"] = ops.convert_to_numpy(feature)
+        found[f"bilinear_{method}_gradient"] = gradient(
+            lambda x, layer=layer: ops.sum(factor * layer(x)), maps
+        )
+    return found
+
+
 def small_network(model_class: type) -> keras.Model:
     return model_class(
         [
@@ -165,6 +178,7 @@ def main(path: str) -> None:
     for mode in FILTER_LOSSES:
         for scale in ("peak", "paper"):
             arrays.update(values_of_mode(mode, scale, maps))
+    arrays.update(values_of_bilinear_pooling(maps[:, :2, :2]))
     for name, (classes, settings) in EXPLAINERS.items():
         found = values_of_explainer(classes, settings)
         arrays.update({f"explainer_{name}_{key}": v for key, v in found.items()})

@@ -1,5 +1,6 @@
 """Keras layers whose filters mean object parts."""
 
+from keras_interp.layers.compact_bilinear_pooling import CompactBilinearPooling
 from keras_interp.layers.interpretable_conv import InterpretableConv
 from keras_interp.layers.interpretable_mask import InterpretableMask
 from keras_interp.layers.magnitude_norm import MagnitudeNorm, MagnitudeRestore
@@ -9,6 +10,7 @@ from keras_interp.layers.srae_block import SRAEBlock
 from keras_interp.layers.track_mixture import TrackMixture
 
 __all__ = [
+    "CompactBilinearPooling",
     "InterpretableConv",
     "InterpretableMask",
     "MagnitudeNorm",

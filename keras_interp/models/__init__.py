@@ -8,6 +8,7 @@ from keras_interp.models.backbones import (
     AlexNet,
     SqueezeNet,
 )
+from keras_interp.models.bilinear_network import compact_bilinear_network
 from keras_interp.models.conversion import to_interpretable
 from keras_interp.models.explainer import (
     EXPLAINER_PAPER_SETTINGS,
@@ -45,6 +46,7 @@ __all__ = [
     "VGG19",
     "VGG_M",
     "VGG_S",
+    "compact_bilinear_network",
     "find_weights",
     "load_weights",
     "planted_network",
