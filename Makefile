@@ -4,6 +4,7 @@
 #   make test        all tests
 #   make test-oldest     the core of them with the oldest Keras that setup.cfg allows
 #   make test-nightly    the core of them with tonight's Keras
+#   make test-site    the built site, opened in Chromium
 #   make lint        formatting, lint and types
 #   make tutorials   run the notebooks from top to bottom
 #   make docs        build the documentation site into site/
@@ -30,7 +31,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 # The program's own text matters here, not TensorFlow's start-up log.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-oldest test-nightly lint tutorials docs bench clean
+.PHONY: help demo test test-oldest test-nightly test-site lint tutorials docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -82,6 +83,10 @@ test-oldest: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-t
 test-nightly: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
   $(VENV)/.installed-backends
 	$(call test_with_keras,$(VENV)-nightly,--pre keras-nightly)
+
+# Without Chromium on the machine these tests are skipped and say so.
+test-site: $(VENV)/.installed-dev $(VENV)/.installed-docs $(VENV)/.installed-browser
+	$(BIN)/python -m pytest tests/test_site.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

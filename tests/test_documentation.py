@@ -14,6 +14,7 @@ PACKAGES = (
     "attribution",
     "callbacks",
     "datasets",
+    "graphs",
     "layers",
     "losses",
     "metrics",

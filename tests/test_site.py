@@ -1,0 +1,137 @@
+"""The documentation site as a reader sees it, in a browser without a network.
+
+Run by `make test-site`, which installs the extras `docs` and `browser`; Chromium itself
+comes from the system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PHONE = {"width": 390, "height": 844}
+LAPTOP = {"width": 1280, "height": 800}
+NOTEBOOK = "tutorials/01_interpretable_cnn/"
+
+browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the extra `browser` is not installed"
+)
+pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
+pytestmark = pytest.mark.skipif(
+    browser_path is None, reason="Chromium is not installed"
+)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server that prints nothing."""
+
+    def log_message(self, *args: object) -> None:
+        """Requests are counted by the browser."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    """Where the freshly built site is served."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict"]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    subprocess.run(
+        [*command, "--site-dir", str(folder)], cwd=ROOT, env=environment, check=True
+    )
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """One browser for all pages."""
+    with playwright.sync_playwright() as driver:
+        # As root, as in many containers, Chromium starts without its sandbox alone.
+        chromium = driver.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@contextlib.contextmanager
+def opened(browser, address, page, viewport=LAPTOP, scheme="light"):
+    """A page that said nothing on the console and asked no other host."""
+    said: list[str] = []
+    tab = browser.new_page(viewport=viewport, color_scheme=scheme)
+    tab.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    tab.on("pageerror", lambda error: said.append(f"error: {error}"))
+
+    def only_here(route) -> None:
+        if route.request.url.startswith(address):
+            route.continue_()
+        else:
+            said.append(f"asked {route.request.url}")
+            route.abort()
+
+    tab.route("**/*", only_here)
+    tab.goto(address + page, wait_until="networkidle")
+    try:
+        yield tab
+        assert said == []
+    finally:
+        tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@pytest.mark.parametrize("page", ["", NOTEBOOK, "api/layers/", "gallery/attribution/"])
+def test_pages_fit_the_screen(browser, address, page, viewport, scheme):
+    with opened(browser, address, page, viewport, scheme) as tab:
+        assert tab.locator("h1").first.is_visible()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        dark = tab.evaluate("document.body.dataset.mdColorScheme") == "slate"
+        assert dark == (scheme == "dark")
+        # A picture that could not be read has no width of its own.
+        widths = tab.evaluate(
+            "Array.from(document.images, image => image.naturalWidth)"
+        )
+        assert 0 not in widths
+
+
+def test_home_opens_with_a_picture(browser, address):
+    with opened(browser, address, "") as tab:
+        picture = tab.locator("article img").first
+        assert picture.bounding_box()["y"] < LAPTOP["height"] / 2
+        assert len(picture.get_attribute("alt")) > 20
+
+
+def test_a_notebook_shows_formulas_and_pictures(browser, address):
+    with opened(browser, address, NOTEBOOK) as tab:
+        tab.wait_for_selector("mjx-container svg")
+        tab.wait_for_function("MathJax.startup.promise.then(() => true)")
+        text = tab.locator("article").inner_text()
+        assert "\\frac" not in text
+        assert "$" not in text
+        assert tab.locator("mjx-merror").count() == 0
+        assert tab.locator("article img").count() >= 5
+
+
+def test_the_search_finds_a_layer(browser, address):
+    with opened(browser, address, "") as tab:
+        tab.click("input[name=query]")
+        tab.fill("input[name=query]", "InterpretableConv")
+        found = tab.locator(".md-search-result__link").first
+        found.wait_for()
+        assert "InterpretableConv" in found.inner_text()
