@@ -47,6 +47,7 @@ from keras_interp.datasets.synthetic.bird_species import (
 from keras_interp.datasets.synthetic.birds import open_synthetic_birds, synthetic_birds
 from keras_interp.datasets.synthetic.drawn_images import DrawnImages
 from keras_interp.datasets.synthetic.planted import PlantedParts, planted_parts
+from keras_interp.datasets.vocabulary import Vocabulary, tokenize
 
 # Their earlier names, which stay.
 AnnotatedPictures = AnnotatedImages
@@ -69,6 +70,7 @@ __all__ = [
     "PlantedParts",
     "PublishedFile",
     "ShardedFeatures",
+    "Vocabulary",
     "add_mirror_images",
     "catalogue",
     "concept_masks",
@@ -95,6 +97,7 @@ __all__ = [
     "synthetic_bird_species",
     "synthetic_birds",
     "synthetic_parts",
+    "tokenize",
 ]
 
 # Pickles and documentation name what is public by its public place.
