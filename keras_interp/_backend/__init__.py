@@ -36,6 +36,7 @@ __all__ = [
     "compiled",
     "compiled_function_class",
     "gradient",
+    "has_gpu",
     "has_open_batches",
     "is_traced",
     "most_bytes_at_once",
@@ -108,6 +109,11 @@ def batches_of_arrays(
 
     batches = positions.batch(batch_size).map(gather, tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def has_gpu() -> bool:
+    """Whether the backend computes on a GPU."""
+    return _active().has_gpu()
 
 
 def has_open_batches() -> bool:

@@ -28,6 +28,11 @@ HAS_OPEN_BATCHES = False
 COMPILED_FUNCTION: Any = None
 
 
+def has_gpu() -> bool:
+    """As in `_backend`."""
+    return jax.default_backend() == "gpu"
+
+
 def most_bytes_at_once() -> int | None:
     """As in `_backend`."""
     return None

@@ -28,6 +28,11 @@ HAS_OPEN_BATCHES = True
 COMPILED_FUNCTION: Any = type(tf.function(lambda: None))
 
 
+def has_gpu() -> bool:
+    """As in `_backend`."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def most_bytes_at_once() -> int | None:
     """As in `_backend`."""
     return None

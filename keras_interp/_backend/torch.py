@@ -32,6 +32,11 @@ COMPILED_FUNCTION: Any = None
 MOST_BYTES_ON_CPU = 32 * 1024**2
 
 
+def has_gpu() -> bool:
+    """As in `_backend`."""
+    return torch.cuda.is_available()
+
+
 def most_bytes_at_once() -> int | None:
     """As in `_backend`."""
     return MOST_BYTES_ON_CPU if ops.zeros(()).device.type == "cpu" else None

@@ -1,6 +1,7 @@
 """Keras layers whose filters mean object parts."""
 
 from keras_interp.layers.compact_bilinear_pooling import CompactBilinearPooling
+from keras_interp.layers.explanation_lstm import ExplanationLSTM
 from keras_interp.layers.interpretable_conv import InterpretableConv
 from keras_interp.layers.interpretable_mask import InterpretableMask
 from keras_interp.layers.magnitude_norm import MagnitudeNorm, MagnitudeRestore
@@ -11,6 +12,7 @@ from keras_interp.layers.track_mixture import TrackMixture
 
 __all__ = [
     "CompactBilinearPooling",
+    "ExplanationLSTM",
     "InterpretableConv",
     "InterpretableMask",
     "MagnitudeNorm",

@@ -18,6 +18,7 @@ from keras_interp.losses._mutual_information import (
 )
 from keras_interp.losses._pull_away import pull_away_term
 from keras_interp.losses._reject_class import reject_class_loss
+from keras_interp.losses._sentence_loss import sentence_loss
 from keras_interp.losses._sparse_reconstruction import (
     mean_reconstruction_loss,
     sparse_reconstruction_loss,
@@ -42,6 +43,7 @@ __all__ = [
     "part_templates",
     "reject_class_loss",
     "pull_away_term",
+    "sentence_loss",
     "sparse_reconstruction_loss",
     "squared_faithfulness_loss",
 ]

@@ -19,6 +19,11 @@ from keras_interp.models.explanation_module import (
     SRAE_PAPER_SETTINGS,
     ExplanationModule,
 )
+from keras_interp.models.interpnet import (
+    ContextBlock,
+    InterpNet,
+    interpnet_classifier,
+)
 from keras_interp.models.interpretable_model import (
     InterpretableModel,
     InterpretableSequential,
@@ -32,10 +37,12 @@ from keras_interp.models.weights import LoadedWeights, find_weights, load_weight
 
 __all__ = [
     "AlexNet",
+    "ContextBlock",
     "EXPLAINER_PAPER_SETTINGS",
     "Encoding",
     "Explainer",
     "ExplanationModule",
+    "InterpNet",
     "InterpretableModel",
     "InterpretableSequential",
     "LoadedWeights",
@@ -48,6 +55,7 @@ __all__ = [
     "VGG_S",
     "compact_bilinear_network",
     "find_weights",
+    "interpnet_classifier",
     "load_weights",
     "planted_network",
     "preprocess_input",

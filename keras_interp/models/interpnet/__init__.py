@@ -1,0 +1,7 @@
+"""InterpNET: a classifier that says in a sentence why."""
+
+from keras_interp.models.interpnet._classifier import interpnet_classifier
+from keras_interp.models.interpnet._context import ContextBlock
+from keras_interp.models.interpnet._interpnet import InterpNet
+
+__all__ = ["ContextBlock", "InterpNet", "interpnet_classifier"]

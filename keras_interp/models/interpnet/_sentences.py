@@ -1,0 +1,232 @@
+"""The sentences that an InterpNet writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from keras_interp import _backend
+from keras_interp.datasets.vocabulary import Vocabulary
+from keras_interp.layers import ExplanationLSTM
+from keras_interp.models.interpnet import _decoding
+from keras_interp.models.interpnet._context import check_finite
+
+
+class SentenceWriter:
+    """Writes sentences from r(x).
+
+    Attributes:
+        decoder: the decoder.
+        vocabulary: the words.
+        max_length: most words of a sentence.
+    """
+
+    decoder: ExplanationLSTM
+    vocabulary: Vocabulary
+    max_length: int
+    context: Callable[..., np.ndarray]
+    context_blocks: Any
+    _compiled: dict[Any, Any]
+
+    def explain(
+        self,
+        inputs: Any = None,
+        beam_width: int = 1,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_length: int | None = None,
+        seed: int | None = None,
+        batch_size: int = 256,
+        *,
+        context: Any = None,
+    ) -> list[str]:
+        """A sentence for each picture.
+
+        Args:
+            inputs: array `(N, ...)` as the classifier takes it; None with `context`.
+            beam_width: sentences that are followed at once, of which the best by the
+                sum of log-probabilities over `(5 + len)^0.7 / 6^0.7` is given. Defaults
+                to 1, the most likely word at each step, as the paper's results are.
+            temperature: draws each word by chance, the logits divided by this. None
+                (default) draws none.
+            top_p: draws from the likeliest words alone, whose probability together is
+                this; `temperature` is then 1 by default. None (default): from all.
+            max_length: most words, the terminal one among them. Defaults to the
+                model's.
+            seed: of the chance; the same sentences come with every backend and batch
+                size. None (default) follows `keras.utils.set_random_seed`.
+            batch_size: pictures that are decoded together. Defaults to 256.
+            context: `(N, features)`, r(x) as `context` gives it, of other pictures say,
+                in place of `inputs`.
+
+        Returns:
+            List of N str such as `"this bird has a red crown, and a white belly."`.
+
+        Raises:
+            ValueError: for both or neither of `inputs` and `context`, numbers that are
+                not finite, or arguments that do not go together.
+        """
+        words = self.explain_ids(
+            inputs,
+            beam_width,
+            temperature,
+            top_p,
+            max_length,
+            seed,
+            batch_size,
+            context=context,
+        )
+        return self.vocabulary.decode(words)
+
+    def explain_ids(
+        self,
+        inputs: Any = None,
+        beam_width: int = 1,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_length: int | None = None,
+        seed: int | None = None,
+        batch_size: int = 256,
+        *,
+        context: Any = None,
+    ) -> np.ndarray:
+        """The sentences of `explain` as numbers of the vocabulary.
+
+        Args:
+            inputs: array `(N, ...)` as the classifier takes it; None with `context`.
+            beam_width: sentences that are followed at once. Defaults to 1.
+            temperature: that the logits are divided by before a word is drawn. None
+                (default) draws none.
+            top_p: share of the probability that is drawn from. None (default): all.
+            max_length: most words, the terminal one among them. Defaults to the
+                model's.
+            seed: of the chance. None (default) follows `keras.utils.set_random_seed`.
+            batch_size: pictures that are decoded together. Defaults to 256.
+            context: `(N, features)`, r(x), in place of `inputs`.
+
+        Returns:
+            int32 `(N, max_length)`, with zeros after the terminal word.
+
+        Raises:
+            ValueError: as `explain`.
+        """
+        max_length = self.max_length if max_length is None else max_length
+        for name, value in (
+            ("beam_width", beam_width),
+            ("max_length", max_length),
+            ("batch_size", batch_size),
+        ):
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or value < 1:
+                raise ValueError(
+                    f"Expected {name} as a positive integer. Received: {name}="
+                    f"{value!r}. Give such a number."
+                )
+        _check_chance(beam_width, temperature, top_p)
+        read = self._context_of(inputs, context)
+        if not len(read):
+            return np.zeros((0, max_length), "int32")
+        extra: list[np.ndarray] = []
+        method = ("beam", int(beam_width))
+        if beam_width == 1:
+            method = ("greedy", 1)
+        if temperature is not None or top_p is not None:
+            method = ("sample", int(top_p is not None))
+            rng = np.random.default_rng(
+                np.random.randint(2**31) if seed is None else seed
+            )
+            # A row a picture: the batches do not matter.
+            extra = [rng.random((len(read), max_length), dtype="float32")]
+        numbers = [1.0 if n is None else float(n) for n in (temperature, top_p)]
+        return self._decoded(method, read, extra, numbers, int(max_length), batch_size)
+
+    def _context_of(self, inputs: Any, context: Any) -> np.ndarray:
+        """r(x), whichever way it is given."""
+        if (inputs is None) == (context is None):
+            both = "neither" if inputs is None else "both"
+            raise ValueError(
+                "Expected either inputs or context. Received: "
+                f"{both}. Call explain(inputs), or explain(context=r)."
+            )
+        if context is None:
+            return self.context(inputs)
+        read = np.asarray(context, "float32")
+        wanted = self.context_blocks[-1].stop
+        if read.ndim != 2 or read.shape[1] != wanted:
+            raise ValueError(
+                f"Expected context (pictures, {wanted}). Received: context of shape "
+                f"{read.shape}. Give what model.context(inputs) gives."
+            )
+        return check_finite(read)
+
+    def _decoded(
+        self,
+        method: tuple[str, int],
+        read: np.ndarray,
+        extra: list[np.ndarray],
+        numbers: list[float],
+        max_length: int,
+        batch_size: int,
+    ) -> np.ndarray:
+        # A power of two, so that few sizes are ever traced.
+        size = min(batch_size, 1 << (len(read) - 1).bit_length())
+        function = self._function(method, size, max_length)
+        found = []
+        for start in range(0, len(read), size):
+            arrays = [a[start : start + size] for a in (read, *extra)]
+            count = len(arrays[0])
+            # The last picture fills the batch: its sentence ends when it ends.
+            rows = np.minimum(np.arange(size), count - 1)
+            arrays = [a[rows] for a in arrays]
+            if extra:
+                arrays = [arrays[0], np.ascontiguousarray(arrays[1].T)]
+                arrays += [np.asarray(n, "float32") for n in numbers]
+            found.append(function(arrays)[0][:count])
+        return np.concatenate(found).astype("int32")
+
+    def _function(self, method: tuple[str, int], size: int, max_length: int) -> Any:
+        """The compiled function of a way of decoding."""
+        key = (*method, size, max_length)
+        if key not in self._compiled:
+            decoder = self.decoder
+            features = self.context_blocks[-1].stop
+            specs = [_backend.ArraySpec((size, features), "float32")]
+            name, option = method
+            if name == "sample":
+                specs.append(_backend.ArraySpec((max_length, size), "float32"))
+                specs += [_backend.ArraySpec((), "float32")] * 2
+
+            def body(context: Any, *drawn: Any) -> list[Any]:
+                if name == "greedy":
+                    return [_decoding.greedy(decoder, context, max_length)]
+                if name == "beam":
+                    return [_decoding.beam(decoder, context, option, max_length)]
+                chance = _decoding.Chance(*drawn[:3], bool(option))
+                return [_decoding.sample(decoder, context, chance, max_length)]
+
+            self._compiled[key] = _backend.compiled(
+                body, specs, lambda: decoder.variables
+            )
+        return self._compiled[key]
+
+
+def _check_chance(
+    beam_width: int, temperature: float | None, top_p: float | None
+) -> None:
+    for name, value, most in (
+        ("temperature", temperature, np.inf),
+        ("top_p", top_p, 1.0),
+    ):
+        if value is not None and not 0.0 < value <= most:
+            words = "a positive number" + ("" if most == np.inf else " of at most 1")
+            raise ValueError(
+                f"Expected {name} as {words}. Received: {name}={value!r}. Leave it out "
+                "for the likeliest word."
+            )
+    if beam_width > 1 and (temperature is not None or top_p is not None):
+        raise ValueError(
+            "Expected either a beam or chance. Received: beam_width="
+            f"{beam_width}, temperature={temperature}, top_p={top_p}. Leave one out."
+        )
