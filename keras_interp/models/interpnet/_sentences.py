@@ -203,7 +203,8 @@ class SentenceWriter:
                     return [_decoding.greedy(decoder, context, max_length)]
                 if name == "beam":
                     return [_decoding.beam(decoder, context, option, max_length)]
-                chance = _decoding.Chance(*drawn[:3], bool(option))
+                uniform, heat, top_p = drawn
+                chance = _decoding.Chance(uniform, heat, top_p, bool(option))
                 return [_decoding.sample(decoder, context, chance, max_length)]
 
             self._compiled[key] = _backend.compiled(
