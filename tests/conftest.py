@@ -63,6 +63,9 @@ def arrays_of_backends(tmp_path_factory) -> Callable:
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
                 "CUDA_VISIBLE_DEVICES": "",
                 "JAX_PLATFORMS": "cpu",
+                # Each script runs a step a few times: compiling well takes longer.
+                "XLA_FLAGS": "--xla_backend_optimization_level=0 "
+                "--xla_llvm_disable_expensive_passes=true",
             }
             processes[backend] = subprocess.Popen(
                 [sys.executable, str(script), str(folder / f"{backend}.npz")],
