@@ -21,6 +21,7 @@ from keras_interp.models.explanation_module import (
 )
 from keras_interp.models.interpnet import (
     ContextBlock,
+    ExplainedSentence,
     InterpNet,
     interpnet_classifier,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "ContextBlock",
     "EXPLAINER_PAPER_SETTINGS",
     "Encoding",
+    "ExplainedSentence",
     "Explainer",
     "ExplanationModule",
     "InterpNet",

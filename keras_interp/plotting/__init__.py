@@ -17,6 +17,7 @@ from keras_interp.metrics import (
 from keras_interp.plotting._attributions import attribution_grid, attribution_overlay
 from keras_interp.plotting._class_card import class_card, x_feature_grid
 from keras_interp.plotting._decision_tree import decision_tree, parse_path
+from keras_interp.plotting._explained_sentence import explained_sentence
 from keras_interp.plotting._filter_gallery import filter_gallery
 from keras_interp.plotting._histograms import concept_histogram, part_histogram
 from keras_interp.plotting._landmarks import dataset_mosaic, landmarks
@@ -44,6 +45,7 @@ __all__ = [
     "empirical_receptive_field",
     "empirical_regions",
     "empirical_size",
+    "explained_sentence",
     "explanatory_graph",
     "filter_gallery",
     "input_shift",

@@ -106,7 +106,7 @@ def _one_by_one(
 ) -> Any:
     count = context.shape[0]
     term = decoder.context_term(context)
-    forbidden = _forbidden(decoder.vocabulary_size)
+    forbidden = forbidden_words(decoder.vocabulary_size)
 
     def going_on(place: Any, words: Any, ended: Any, *_: Any) -> Any:
         return ops.logical_and(place < max_length, ops.logical_not(ops.all(ended)))
@@ -148,10 +148,12 @@ def beam(decoder: ExplanationLSTM, context: Any, width: int, max_length: int) ->
     """
     count, size = context.shape[0], decoder.vocabulary_size
     term = ops.repeat(decoder.context_term(context), width, axis=0)
-    forbidden = _forbidden(size)
+    forbidden = forbidden_words(size)
     rows = ops.arange(count, dtype="int32")[:, None] * width
-    # What has ended goes on with nothing.
-    nothing = ops.cast(np.where(np.arange(size) == START_ID, 0.0, NEVER), "float32")
+    # Of the words after a sentence no more than the best `width` can be kept.
+    choices = min(width, size)
+    # What has ended goes on with nothing, in one way.
+    nothing = ops.cast(np.where(np.arange(choices) == 0, 0.0, NEVER), "float32")
 
     def going_on(place: Any, ended: Any, *_: Any) -> Any:
         return ops.logical_and(place < max_length, ops.logical_not(ops.all(ended)))
@@ -169,19 +171,23 @@ def beam(decoder: ExplanationLSTM, context: Any, width: int, max_length: int) ->
     ) -> Any:
         logits, state = decoder.step(ops.reshape(words, (-1,)), term, before)
         logits = logits + forbidden
-        likely = logits - ops.logsumexp(logits, axis=-1, keepdims=True)
-        likely = ops.reshape(likely, (count, width, size))
+        likely, next_words = ops.top_k(logits, k=choices)
+        likely = likely - ops.logsumexp(logits, axis=-1, keepdims=True)
+        likely = ops.reshape(likely, (count, width, choices))
         likely = ops.where(ended[..., None], nothing, likely)
+        next_words = ops.reshape(ops.cast(next_words, "int32"), likely.shape)
+        next_words = ops.where(ended[..., None], START_ID, next_words)
         longer = ops.where(ended, lengths, lengths + 1)
         reached = sums[..., None] + likely
         scores = reached / length_penalty(longer)[..., None]
         scores, places = ops.top_k(ops.reshape(scores, (count, -1)), k=width)
         places = ops.cast(places, "int32")
-        parents, words = places // size, places % size
+        parents = places // choices
+        words = _of(ops.reshape(next_words, (count, -1)), places)
         taken = ops.reshape(rows + parents, (-1,))
         ended = _of(ended, parents)
         lengths = _of(longer, parents)
-        sums = ops.take_along_axis(ops.reshape(reached, (count, -1)), places, axis=1)
+        sums = _of(ops.reshape(reached, (count, -1)), places)
         said = ops.reshape(said, (count * width, max_length))
         said = ops.take(said, taken, axis=0)
         said = _written(said, ops.reshape(words, (-1,)), place)
@@ -216,9 +222,9 @@ def beam(decoder: ExplanationLSTM, context: Any, width: int, max_length: int) ->
     return ops.where((best > NEVER / 2.0)[:, None], best_said, said[:, 0])
 
 
-def _of(values: Any, parents: Any) -> Any:
-    """What each sentence has from the one that it goes on."""
-    return ops.take_along_axis(values, parents, axis=1)
+def _of(values: Any, places: Any) -> Any:
+    """Values of each picture at places of its own."""
+    return ops.take_along_axis(values, places, axis=1)
 
 
 def _written(said: Any, words: Any, place: Any) -> Any:
@@ -227,7 +233,7 @@ def _written(said: Any, words: Any, place: Any) -> Any:
     return ops.where(columns == place, words[:, None], said)
 
 
-def _forbidden(size: int) -> Any:
+def forbidden_words(size: int) -> Any:
     """What is added to logits so that the start and the unknown are never said."""
     wrong = np.isin(np.arange(size), (START_ID, UNKNOWN_ID))
     return ops.cast(np.where(wrong, NEVER, 0.0), "float32")

@@ -12,6 +12,11 @@ from keras_interp.datasets.vocabulary import Vocabulary
 from keras_interp.layers import ExplanationLSTM
 from keras_interp.models.interpnet import _decoding
 from keras_interp.models.interpnet._context import check_finite
+from keras_interp.models.interpnet._word_origins import (
+    ExplainedSentence,
+    WordOrigins,
+    explained_sentences,
+)
 
 
 class SentenceWriter:
@@ -141,6 +146,71 @@ class SentenceWriter:
             extra = [rng.random((len(read), max_length), dtype="float32")]
         numbers = [1.0 if n is None else float(n) for n in (temperature, top_p)]
         return self._decoded(method, read, extra, numbers, int(max_length), batch_size)
+
+    def explain_words(
+        self,
+        inputs: Any = None,
+        sentences: Any = None,
+        beam_width: int = 1,
+        *,
+        context: Any = None,
+    ) -> list[ExplainedSentence]:
+        """How sure each word of a sentence is, and which layers of r(x) it drew on.
+
+        The share of a layer is the length of the gradient of the word's log-probability
+        by that layer's part of r(x), over the sum of these lengths of all layers: what
+        a small change there would change, not what the layer as a whole did.
+
+        Example:
+
+        ```python
+        vocabulary = ki.datasets.Vocabulary(["a", "bird", "red"])
+        classifier = ki.models.interpnet_classifier(16, 3, hidden_units=(8,))
+        model = ki.models.InterpNet(classifier, vocabulary, units=8)
+        said = model.explain_words(np.random.rand(2, 16), ["a red bird", "a bird"])
+        print(said[0].words, said[0].layers)
+        ```
+
+        Args:
+            inputs: array `(N, ...)` as the classifier takes it; None with `context`.
+            sentences: a sentence for each picture, whose words are to be explained.
+                None (default): those that `explain` gives.
+            beam_width: of `explain`, where no sentences are given. Defaults to 1.
+            context: `(N, features)`, r(x), in place of `inputs`.
+
+        Returns:
+            List of N `keras_interp.models.ExplainedSentence`.
+
+        Raises:
+            ValueError: for another number of sentences than of pictures, and as
+                `explain`.
+        """
+        read = self._context_of(inputs, context)
+        if sentences is None:
+            ids = self.explain_ids(beam_width=beam_width, context=read)
+            lengths = (ids != 0).sum(axis=-1)
+        else:
+            ids, lengths = self.vocabulary.encode(sentences, self.max_length)
+        if len(ids) != len(read):
+            raise ValueError(
+                f"Expected a sentence for each of {len(read)} pictures. Received: "
+                f"{len(ids)} sentences. Give one for each, or none."
+            )
+        # A multiple of eight, so that few sizes are ever traced.
+        steps = int(-(-lengths.max() // 8) * 8)
+        ids = np.pad(ids, [(0, 0), (0, max(0, steps - ids.shape[1]))])[:, :steps]
+        key = ("words", 0, steps)
+        blocks = self.context_blocks
+        if key not in self._compiled:
+            self._compiled[key] = WordOrigins(self.decoder, blocks, steps)
+        return explained_sentences(
+            self._compiled[key],
+            read,
+            ids,
+            lengths,
+            self.vocabulary.words,
+            tuple(block.name for block in blocks),
+        )
 
     def _context_of(self, inputs: Any, context: Any) -> np.ndarray:
         """r(x), whichever way it is given."""
