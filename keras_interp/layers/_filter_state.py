@@ -430,6 +430,7 @@ class FilterLog(keras.metrics.Metric):
             and entropies too, False for nothing.
         state: The layer's running state.
         counts: Says whether epochs are counted: those of a frozen layer are not.
+        say: Called where an epoch of `fit` ends, to log what the user should know.
     """
 
     FULL = (
@@ -440,14 +441,19 @@ class FilterLog(keras.metrics.Metric):
     )
 
     def __init__(
-        self, layer_name: str, monitor: bool | str, state: FilterState, counts: Any
+        self,
+        layer_name: str,
+        monitor: bool | str,
+        state: FilterState,
+        counts: Any,
+        say: Any,
     ):
         super().__init__(name=f"{layer_name}_filter_loss", dtype="float32")
         count = {True: 1, False: 0}.get(monitor, len(self.FULL))  # type: ignore
         self.names = [f"{layer_name}_{name}" for name in self.FULL[:count]]
         # As a function, so that a file has the state under its layer alone.
         self._state_of = lambda: state
-        self.counts = counts
+        self.counts, self.say = counts, say
         # True while a model asks for what a plain one would give.
         self.silent = False
 
@@ -467,6 +473,7 @@ class FilterLog(keras.metrics.Metric):
         asking = asking_function().name
         if asking == "fit" and self.counts():
             self._state_of().end_epoch()
+            self.say()
         reads = asking in ("fit", "evaluate") and not self.silent
         found = self.means() if reads and self._state_of().prepared else {}
         return found or {name: {} for name in self.names}

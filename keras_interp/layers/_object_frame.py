@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,45 @@ class Frame(NamedTuple):
     scale: Any
     anchor: Any
     centre: Any
+
+
+def object_frame(
+    at_anchor: Any,
+    foreground: Any,
+    cells: np.ndarray,
+    means: tuple[Callable[[Any], Any], Callable[[Any], Any]],
+    sizes: tuple[float, float],
+) -> Frame:
+    """The frame from the anchor to the centre of the foreground.
+
+    Args:
+        at_anchor: Tensor `(batch, cells)`, 1 at the anchor's cell, else 0.
+        foreground: Tensor `(batch, cells)`, 0 to 1.
+        cells: Constant `(cells, 2)`, column and row of each cell.
+        means: Give the usual length and the usual extent from those of a batch,
+            tensors `(batch,)`.
+        sizes: Objects are taken for no smaller and no larger than so many times the
+            usual.
+    """
+    cells = ops.convert_to_tensor(cells)
+    anchor = ops.matmul(at_anchor, cells)
+    share = foreground / ops.maximum(ops.sum(foreground, axis=1, keepdims=True), TINY)
+    centre = ops.matmul(share, cells)
+    from_centre = cells[None] - centre[:, None]
+    extent = ops.sum(share * ops.sum(ops.square(from_centre), axis=-1), axis=1)
+    extent = ops.sqrt(extent + TINY)
+    axis = centre - anchor
+    length = ops.sqrt(ops.sum(ops.square(axis), axis=1) + TINY)
+    usual_length, usual_extent = means[0](length), means[1](extent)
+    scale = ops.sqrt(length / (usual_length + TINY) * extent / (usual_extent + TINY))
+    scale = ops.clip(scale, *sizes)[:, None]
+    along = axis / length[:, None]
+    # Mirror images have the same frame: their second axis turns with the first.
+    facing = ops.where(along[:, :1] >= 0, 1.0, -1.0)
+    across = facing * ops.stack([along[:, 1], -along[:, 0]], axis=1)
+    axes = ops.stack([along, across], axis=2)
+    coordinates = ops.matmul(cells[None] - anchor[:, None], axes)
+    return Frame(coordinates / scale[:, :, None], scale, anchor, centre)
 
 
 def posed_coordinates(

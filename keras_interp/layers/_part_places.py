@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, NamedTuple
 
 import keras
@@ -11,7 +10,18 @@ from keras import ops
 
 from keras_interp.layers._filter_state import add_state, holds_the_state_of
 from keras_interp.layers._labels import LabelScope
-from keras_interp.layers._object_frame import TINY, Frame, posed_coordinates
+from keras_interp.layers._object_frame import (
+    TINY,
+    Frame,
+    object_frame,
+    posed_coordinates,
+)
+from keras_interp.layers._part_search import (
+    PartSearch,
+    agreement_of_filters,
+    say_no_anchor,
+    say_no_room,
+)
 from keras_interp.losses import FilterLossInputs, reject_class_loss
 from keras_interp.losses._templates import template_matrix
 
@@ -19,8 +29,12 @@ from keras_interp.losses._templates import template_matrix
 MOMENTUM = 0.95
 # Batches with an object after which each step is taken: the anchor is looked for alone;
 # the places are laid out; filters are pulled to them; what is there has a say; and so
-# has the pose.
+# has the pose. From the second step on the search waits while the anchor is not found.
 LAYOUT_FROM, PLACES_FROM, APPEARANCE_FROM, POSE_FROM = 40.0, 80.0, 100.0, 140.0
+# The anchor is found where so many pairs of its filters have one place in common.
+LEAST_AGREEMENT = 0.65
+# Batches of waiting for the anchor after which that is said.
+WAITING_IS_SAID = 60.0
 # Of a foreground's logit, in standard deviations over all cells.
 FOREGROUND_SLOPE = 4.0
 # A place is on the object where that is foreground in a third of the images.
@@ -45,7 +59,6 @@ PARTS_WEIGHT, ANCHOR_SHARE = 0.3, 1.0 / 3.0
 # Logit of "nowhere". With 0, a filter that is sure of the neighbourhood and not of the
 # cell could be silent at each of its cells: half of the filters of drawn birds were.
 NOWHERE_LOGIT = 2.0
-LOGGER = logging.getLogger(__name__)
 
 
 class FoundPlaces(NamedTuple):
@@ -55,11 +68,13 @@ class FoundPlaces(NamedTuple):
         cells: int32 tensor `(batch, places)`, row-major cells.
         is_object: Tensor `(batch,)`, 1 where the image shows the object, else 0.
         active: Scalar tensor, 1 once there are places, else 0.
+        waits: Scalar tensor, 1 while the search waits for its anchor, else 0.
     """
 
     cells: Any
     is_object: Any
     active: Any
+    waits: Any
 
 
 class PartPlaces(keras.layers.Layer):
@@ -71,6 +86,9 @@ class PartPlaces(keras.layers.Layer):
     that frame. In an image, a place is looked for around its position, at cells that
     are foreground and look like what is usually there, and more so than like what is
     at other places. The pose of the frame is then fitted to what was found.
+
+    Where the filters of the anchor do not find one and the same place, there is no
+    frame: the search waits, and meanwhile all filters have the posterior loss.
 
     Foreground is where the standardised input maps have much energy; what is usually
     at a place is a running mean of them. Nothing here has a gradient.
@@ -84,6 +102,7 @@ class PartPlaces(keras.layers.Layer):
         super().__init__(**kwargs)
         self.places = places
         self.anchors = anchors
+        self.is_said = False
         self.built = True
 
     def build(self, input_shape: Any) -> None:
@@ -109,6 +128,8 @@ class PartPlaces(keras.layers.Layer):
         self.lattice[:, 0] += 0.5 * (self.lattice[:, 1] % 2)
         self.lattice[:, 1] *= np.sqrt(0.75)
         self.steps = add_state(self, "steps", ())
+        self.waited = add_state(self, "waited", ())
+        self.agreement = add_state(self, "agreement", ())
         self.feature_mean = add_state(self, "feature_mean", (channels,))
         self.feature_variance = add_state(self, "feature_variance", (channels,))
         self.energy_spread = add_state(self, "energy_spread", ())
@@ -120,7 +141,12 @@ class PartPlaces(keras.layers.Layer):
         self.mean_look = add_state(self, "mean_look", (channels,))
 
     def find(
-        self, features: Any, anchor_vote: Any, is_object: Any, training: bool
+        self,
+        features: Any,
+        anchor_vote: Any,
+        is_object: Any,
+        training: bool,
+        agreement: Any = 1.0,
     ) -> FoundPlaces:
         """The cell of each place in each image.
 
@@ -129,12 +155,14 @@ class PartPlaces(keras.layers.Layer):
             anchor_vote: Constant tensor `(batch, cells)`, highest at the anchor's part.
             is_object: Tensor `(batch,)`, 1 where the image shows the object, else 0.
             training: Whether the running state learns from the batch.
+            agreement: Scalar, how far the anchor's filters agree on the batch, 0 to 1.
         """
         steps = ops.convert_to_tensor(self.steps)
         usable = ops.isfinite(ops.sum(features, axis=(1, 2, 3)))
         features = ops.where(usable[:, None, None, None], features, 0.0)
         objects = is_object * ops.cast(usable, "float32")
         followed = _Followed(self, objects, training)
+        waits = self._waits(agreement, followed)
         standard = self._standardised(features, followed)
         foreground = self._foreground(standard, followed)
         frame = self._frame(anchor_vote, foreground, followed)
@@ -147,11 +175,21 @@ class PartPlaces(keras.layers.Layer):
         coordinates = self._posed(frame, centres, alike + on_object)
         near = self._nearness(coordinates, centres, 1.0) + on_object
         cells = _first_highest(near + alike)
-        found = FoundPlaces(cells, objects, _from(steps, PLACES_FROM))
+        found = FoundPlaces(cells, objects, _from(steps, PLACES_FROM), waits)
         self._remember(looks, foreground, near, followed)
         # Last, since what was read of a variable may follow it.
-        followed.keep(self.steps, steps + 1.0)
+        followed.keep(self.steps, steps + 1.0 - waits)
         return found
+
+    def _waits(self, agreement: Any, followed: _Followed) -> Any:
+        """1 where places could be laid out if only the anchor were found, else 0."""
+        steps = ops.convert_to_tensor(self.steps)
+        agreement = ops.convert_to_tensor(agreement, dtype="float32")
+        lost = followed(self.agreement, agreement) < LEAST_AGREEMENT
+        waits = _from(steps, LAYOUT_FROM) * (1.0 - _from(steps, PLACES_FROM))
+        waits = waits * ops.cast(lost, "float32")
+        followed.keep(self.waited, self.waited + waits)
+        return waits
 
     def found_in(
         self,
@@ -182,7 +220,11 @@ class PartPlaces(keras.layers.Layer):
         vote = ops.reshape(vote, (ops.shape(vote)[0], len(self.cells)))
         shows = ops.mean(inputs.targets[:, anchors], axis=1) > 0.5
         features = ops.cast(ops.stop_gradient(features), "float32")
-        found = self.find(features, vote, ops.cast(shows, "float32"), training)
+        shows = ops.cast(shows, "float32")
+        agreement = agreement_of_filters(
+            inputs.peak_cells[:, anchors], alive[:, 0, 0], shows, *size
+        )
+        found = self.find(features, vote, shows, training, agreement)
         if scope is not None:
             scope.places[size] = found
         return found
@@ -196,7 +238,8 @@ class PartPlaces(keras.layers.Layer):
     ) -> Any:
         """Loss of all filters: the anchor's posterior loss, the others' reject class.
 
-        Before the places are laid out, the anchor learns alone.
+        Before the places are laid out, the anchor learns alone; while the search waits
+        for it, all filters have the posterior loss.
 
         Args:
             posterior_loss: Tensor `(filters,)`.
@@ -217,8 +260,9 @@ class PartPlaces(keras.layers.Layer):
         # Only differences of logits count.
         logits = logits - NOWHERE_LOGIT
         pull = reject_class_loss(logits, templates, found.is_object)
-        anchored = ANCHOR_SHARE * posterior_loss[: self.anchors]
-        return ops.concatenate([anchored, found.active * pull])
+        posterior = ANCHOR_SHARE * posterior_loss
+        pull = found.active * pull + found.waits * posterior[self.anchors :]
+        return ops.concatenate([posterior[: self.anchors], pull])
 
     # The object and its frame -----------------------------------------------------
 
@@ -247,31 +291,14 @@ class PartPlaces(keras.layers.Layer):
         return ops.sigmoid(FOREGROUND_SLOPE * logit / ops.maximum(spread, TINY))
 
     def _frame(self, anchor_vote: Any, foreground: Any, followed: _Followed) -> Frame:
-        cells = ops.convert_to_tensor(self.cells)
-        at_anchor = ops.one_hot(
-            _first_highest(anchor_vote[:, :, None])[:, 0], len(self.cells)
+        at_anchor = _first_highest(anchor_vote[:, :, None])[:, 0]
+        at_anchor = ops.one_hot(at_anchor, len(self.cells))
+        means = (
+            lambda length: followed(self.length, followed.mean(length)),
+            lambda extent: followed(self.extent, followed.mean(extent)),
         )
-        anchor = ops.matmul(at_anchor, cells)
-        share = foreground / ops.maximum(
-            ops.sum(foreground, axis=1, keepdims=True), TINY
-        )
-        centre = ops.matmul(share, cells)
-        from_centre = cells[None] - centre[:, None]
-        extent = ops.sum(share * ops.sum(ops.square(from_centre), axis=-1), axis=1)
-        extent = ops.sqrt(extent + TINY)
-        axis = centre - anchor
-        length = ops.sqrt(ops.sum(ops.square(axis), axis=1) + TINY)
-        mean_length = followed(self.length, followed.mean(length))
-        mean_extent = followed(self.extent, followed.mean(extent))
-        scale = ops.sqrt(length / (mean_length + TINY) * extent / (mean_extent + TINY))
-        scale = ops.clip(scale, SMALLEST, LARGEST)[:, None]
-        along = axis / length[:, None]
-        # Mirror images have the same frame: their second axis turns with the first.
-        facing = ops.where(along[:, :1] >= 0, 1.0, -1.0)
-        across = facing * ops.stack([along[:, 1], -along[:, 0]], axis=1)
-        axes = ops.stack([along, across], axis=2)
-        coordinates = ops.matmul(cells[None] - anchor[:, None], axes)
-        return Frame(coordinates / scale[:, :, None], scale, anchor, centre)
+        sizes = (SMALLEST, LARGEST)
+        return object_frame(at_anchor, foreground, self.cells, means, sizes)
 
     # Places -----------------------------------------------------------------------
 
@@ -360,6 +387,22 @@ class PartPlaces(keras.layers.Layer):
         poses = ops.convert_to_tensor(self.steps) >= POSE_FROM
         return ops.where(poses, posed, frame.coordinates)
 
+    # What the user is told ---------------------------------------------------------
+
+    def search(self) -> PartSearch:
+        """How far the search has come."""
+        steps = float(self.steps.numpy())
+        batches = int(steps + self.waited.numpy())
+        agreement = float(self.agreement.numpy())
+        return PartSearch(batches, agreement, steps >= PLACES_FROM, steps >= POSE_FROM)
+
+    def say_if_lost(self, layer_name: str) -> None:
+        """Log once that the anchor has not been found for long."""
+        lost = self.steps.numpy() < PLACES_FROM
+        if lost and self.waited.numpy() >= WAITING_IS_SAID and not self.is_said:
+            self.is_said = True
+            say_no_anchor(layer_name, self.search(), LEAST_AGREEMENT)
+
     def load_own_variables(self, store: Any) -> None:
         if holds_the_state_of(self, store):
             super().load_own_variables(store)
@@ -385,25 +428,8 @@ def places_for(mask: Any, shape: tuple[Any, ...]) -> PartPlaces | None:
         places.prepare(height, width, mask.feature_channels or channels)
         return places
     if mask.feature_channels is not None and filters:
-        LOGGER.warning(
-            "Layer '%s': filter_loss='parts' needs %d interpretable filters and maps "
-            "of a known size of at least %d cells on a side, and finds %d filters and "
-            "maps of %s x %s. The layer goes by filter_loss='posterior': all its "
-            "filters may follow one part.",
-            *(mask.name, LEAST_FILTERS, LEAST_SIDE, filters, height, width),
-        )
+        say_no_room(mask.name, (LEAST_FILTERS, LEAST_SIDE), (filters, height, width))
     return None
-
-
-def say_no_background(layer_name: str, categories: int) -> None:
-    """Log that filters of several categories are not pulled to places."""
-    LOGGER.warning(
-        "Layer '%s': filter_loss='parts' needs images of background, and finds %d "
-        "categories. The layer goes by filter_loss='posterior': all filters of a "
-        "category may follow one part.",
-        layer_name,
-        categories,
-    )
 
 
 class _Followed:

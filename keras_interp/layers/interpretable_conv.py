@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_interp.layers._part_search import PartSearch
 from keras_interp.layers.interpretable_mask import MASK_ARGUMENTS, InterpretableMask
 
 
@@ -21,14 +22,17 @@ class InterpretableConv(keras.layers.Conv2D):
     annotation is needed, and in the default mode no label either, although labels make
     its parts clearer.
 
-    With `filter_loss="parts"` a few filters (the anchor) first find the
-    part that is easiest to learn. Where it is, and where the foreground lies, gives
-    each object a frame of its own, over which places are laid out evenly; every other
-    filter is pulled to its place. The search starts after 40 batches with an object and
-    is complete after 140. It needs 8 interpretable filters, maps of 6 x 6 cells, and
-    images of background: with several categories, or less, the layer says so in the log
-    and has `filter_loss="posterior"`. In an `InterpretableModel` the first layer with
-    maps of a size finds the places for all layers with maps of that size.
+    With `filter_loss="parts"` a few filters (the anchor) first find the part that is
+    easiest to learn. Where it is, and where the foreground lies, gives each object a
+    frame of its own, over which places are laid out evenly; every other filter is
+    pulled to its place. The search starts after 40 batches with an object and is
+    complete after 140. Where the anchor's filters do not agree on a place, the search
+    waits for them: meanwhile all filters have the posterior loss, a warning in the log
+    says so, and `part_search` tells how far it has come. It needs 8 interpretable
+    filters, maps of 6 x 6 cells, and images of background: with several categories, or
+    less, the layer says so in the log and has `filter_loss="posterior"`. In an
+    `InterpretableModel` the first layer with maps of a size finds the places for all
+    layers with maps of that size.
 
     Example:
 
@@ -131,6 +135,7 @@ class InterpretableConv(keras.layers.Conv2D):
         interpretable_filters: How many of the leading filters are interpretable.
         filter_categories: Category of each interpretable filter, int array.
         interpretable_mask: The `InterpretableMask` inside.
+        part_search: How far the search of `filter_loss="parts"` has come.
         epoch: Number of the epoch in progress, from 1, a variable that is saved with
             the weights. `fit` counts it; see `begin_epoch` for a loop of your own.
 
@@ -281,6 +286,21 @@ class InterpretableConv(keras.layers.Conv2D):
     def interpretable_filters(self) -> int:
         """How many of the leading filters are interpretable."""
         return round(self.interpretable_mask.fraction * self.filters)
+
+    @property
+    def part_search(self) -> PartSearch | None:
+        """How far the search for parts has come; None where this layer has none.
+
+        A named tuple: `batches` that were searched, `agreement` of the filters that
+        look for a first part (0 to 1), `anchor_found`, and whether all steps of the
+        search are `complete`. None with another filter loss, and in a layer that takes
+        its places from the layer before it.
+        """
+        places = self.interpretable_mask._places
+        if places is None or not self.interpretable_mask.pulls_to_places:
+            return None
+        search = places.search()
+        return search if search.batches else None
 
     @property
     def filter_categories(self) -> np.ndarray:

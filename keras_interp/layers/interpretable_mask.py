@@ -18,11 +18,8 @@ from keras_interp.layers._filter_state import (
     holds_the_state_of,
 )
 from keras_interp.layers._labels import categories_of, current_label_scope
-from keras_interp.layers._part_places import (
-    PARTS_WEIGHT,
-    places_for,
-    say_no_background,
-)
+from keras_interp.layers._part_places import PARTS_WEIGHT, places_for
+from keras_interp.layers._part_search import say_no_background
 from keras_interp.layers.part_mask import (
     blended_in,
     check_feature_map_shape,
@@ -90,9 +87,8 @@ class InterpretableMask(keras.layers.Layer):
             `InterpretableSequential`, or call the layer with `labels=`.
         filter_loss_weight: Weight of the loss before the schedule. None (default)
             takes the mode's: 0.1 for `"parts"` and `"posterior"` (0.15 with several
-            categories), 0.3
-            for `"exact"`, 0.03 for `"running"` and `"authors"`, 0.003 for `"approx"`
-            (0.01 with several categories); 1 with `scale="paper"`.
+            categories), 0.3 for `"exact"`, 0.03 for `"running"` and `"authors"`, 0.003
+            for `"approx"` (0.01 with several categories); 1 with `scale="paper"`.
         scale: `"peak"` (default): activations are divided by each filter's running mean
             peak (at least a tenth of the filters' mean), and the loss is a mean over
             filters. `"paper"`: raw activations, the paper's tau, a sum over filters,
@@ -189,7 +185,7 @@ class InterpretableMask(keras.layers.Layer):
             name="statistics",
         )
         self.filter_log = FilterLog(
-            self.name, monitor, self._statistics, counts=lambda: self.trainable
+            self.name, monitor, self._statistics, lambda: self.trainable, self._say
         )
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
@@ -268,6 +264,10 @@ class InterpretableMask(keras.layers.Layer):
         if several and self.targets == "labels":
             return self._loss_of_maps.default_weight_many
         return self._loss_of_maps.default_weight
+
+    def _say(self) -> None:
+        if self.pulls_to_places:
+            self._places.say_if_lost(self.name)
 
     @property
     def pulls_to_places(self) -> bool:

@@ -10,6 +10,7 @@ from keras import ops
 import keras_interp as ki
 from keras_interp.layers import _part_places
 from keras_interp.layers._part_places import PartPlaces
+from keras_interp.layers._part_search import agreement_of_filters
 
 SIDE = 12
 # Of a drawn object: the place of each part in its own frame, in cells.
@@ -64,7 +65,8 @@ def state_of(model, index=0):
 
 @pytest.fixture
 def hurried(monkeypatch):
-    """All steps of the search within twelve batches."""
+    """All steps of the search within twelve batches, whatever the anchor finds."""
+    monkeypatch.setattr(_part_places, "LEAST_AGREEMENT", 0.0)
     for name, batch in (
         ("LAYOUT_FROM", 3.0),
         ("PLACES_FROM", 6.0),
@@ -74,7 +76,9 @@ def hurried(monkeypatch):
         monkeypatch.setattr(_part_places, name, batch)
 
 
-def test_filters_end_on_different_planted_parts(rng):
+def test_filters_end_on_different_planted_parts(rng, monkeypatch):
+    # Four parts that are as easy as each other: the anchor need not be agreed on.
+    monkeypatch.setattr(_part_places, "LEAST_AGREEMENT", 0.0)
     keras.utils.set_random_seed(1)
     maps, labels, where = planted(rng, 192)
     model = network(20)
@@ -317,3 +321,75 @@ def test_filters_are_dealt_to_the_places(rng):
     layer(np.zeros((2, 10, 10, 3), "float32"))
     assert layer.interpretable_mask._places.places == 5
     assert layer.get_config()["parts"] == 5
+
+
+def test_agreement_of_three_filters():
+    # On maps of 13 x 13, two cells apart are one place and three are not.
+    cells = np.array([[0, 2, 3], [0, 0, 0], [0, 26, 27], [5, 5, 5]], "int32")
+    alive = np.ones((4, 3), "float32")
+    alive[1, 0] = 0.0
+    shown = np.array([1, 1, 1, 0], "float32")
+    found = ops.convert_to_numpy(agreement_of_filters(cells, alive, shown, 13, 13))
+    # 2 of 3 pairs; 1 of 3, since one filter is silent; 3 of 3.
+    np.testing.assert_allclose(found, (2 / 3 + 1 / 3 + 1) / 3, rtol=1e-6)
+
+
+def test_agreement_of_one_filter_and_without_an_object():
+    cells, alive = np.zeros((2, 1), "int32"), np.ones((2, 1), "float32")
+    assert float(agreement_of_filters(cells, alive, np.ones(2, "float32"), 8, 8)) == 1
+    cells, alive = np.zeros((2, 4), "int32"), np.ones((2, 4), "float32")
+    assert float(agreement_of_filters(cells, alive, np.zeros(2, "float32"), 8, 8)) == 0
+
+
+def test_an_anchor_that_is_not_found_is_said_and_waited_for(
+    rng, hurried, monkeypatch, caplog
+):
+    monkeypatch.setattr(_part_places, "LEAST_AGREEMENT", 1.1)
+    monkeypatch.setattr(_part_places, "WAITING_IS_SAID", 2.0)
+    maps, labels, _ = planted(rng, 16)
+    model = network(8, layers=2)
+    fit = {"batch_size": 16, "verbose": 0}
+    with caplog.at_level(logging.WARNING):
+        model.fit(maps, labels, epochs=4, **fit)
+        assert not caplog.text
+        model.fit(maps, labels, epochs=3, **fit)
+    # Once, by the layer that searches.
+    assert caplog.text.count("agree on a place") == 1
+    assert "parts_0" in caplog.text and "posterior" in caplog.text
+    found = model.get_layer("parts_0").part_search
+    assert found.batches == 7 and not found.anchor_found and not found.complete
+    assert 0 <= found.agreement <= 1
+    assert float(state_of(model).steps.numpy()) == 3
+    assert model.get_layer("parts_1").part_search is None
+    # Once it is found, the search goes on.
+    monkeypatch.setattr(_part_places, "LEAST_AGREEMENT", 0.0)
+    model.fit(maps, labels, epochs=9, **fit)
+    found = model.get_layer("parts_0").part_search
+    assert found.batches == 16 and found.anchor_found and found.complete
+
+
+def test_all_filters_have_the_posterior_loss_while_the_search_waits(
+    rng, hurried, monkeypatch
+):
+    monkeypatch.setattr(_part_places, "LEAST_AGREEMENT", 1.1)
+    maps, labels, _ = planted(rng, 16)
+    losses = {}
+    for mode in ("parts", "posterior"):
+        keras.utils.set_random_seed(3)
+        layer = ki.InterpretableConv(
+            8, 3, fraction=1.0, filter_loss=mode, num_categories=1
+        )
+        losses[mode] = []
+        for _ in range(4):
+            layer(maps, training=True, labels=labels)
+            losses[mode].append(float(layer.losses[0]))
+    # The weight is three times the posterior's, the share a third. Before the search
+    # waits, two filters of eight are the anchor and the others have no loss.
+    np.testing.assert_allclose(losses["parts"][3], losses["posterior"][3], rtol=1e-5)
+    assert losses["parts"][2] < 0.8 * losses["posterior"][2]
+
+
+def test_no_search_without_places():
+    layer = ki.InterpretableConv(16, 3)
+    layer(np.zeros((2, 10, 10, 3), "float32"))
+    assert layer.part_search is None
