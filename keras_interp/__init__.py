@@ -47,6 +47,7 @@ _SUBPACKAGES = (
 # Where a public name of the top level lives.
 _NAMES = {
     "InterpretableConv": "keras_interp.layers",
+    "explain": "keras_interp.reporting",
     "report": "keras_interp.reporting",
 }
 

@@ -9,6 +9,8 @@ from keras_interp.metrics import (
     measure_maps,
     read_feature_maps,
 )
+from keras_interp.reporting._explain import explain
+from keras_interp.reporting._explanation import Explanation, FilterContributions
 from keras_interp.reporting._page import (
     ReportBars,
     ReportContent,
@@ -21,6 +23,8 @@ from keras_interp.reporting._report import report
 from keras_interp.reporting._results import instability_bars, results_tables
 
 __all__ = [
+    "Explanation",
+    "FilterContributions",
     "FilterMeasurement",
     "LayerMaps",
     "ReportBars",
@@ -28,6 +32,7 @@ __all__ = [
     "ReportFigure",
     "ReportSection",
     "ReportTable",
+    "explain",
     "instability_bars",
     "measure_filters",
     "measure_maps",
