@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -47,7 +48,7 @@ def explain(
     Example:
 
     ```python
-    why = ki.explain(model, images[0], class_names=["bird", "cat"])
+    why = ki.explain(model, images[0])
     print(why)
     why.plot()
     why.to_html("why.html")
@@ -110,7 +111,7 @@ def explain(
             return None
 
     maps = {
-        method: attempt(method, lambda m=method: _map(model, batch, m, target))
+        method: attempt(method, functools.partial(_map, model, batch, method, target))
         for method in methods
     }
     found = _explained(explaining, batch, target, dataset, attempt)
@@ -210,8 +211,7 @@ def _filters(
     read = read_feature_maps(model, batch, layer_name)
     field = receptive_field(model, read.layer_name, batch.shape[1:3])
     positions, _ = positions_and_scores(read.maps, field)
-    words = getattr(names, "names", names)
-    words = () if words is None else tuple(words)
+    words = names.names if isinstance(names, FilterNames) else tuple(names or ())
     if words and len(words) not in (modes.filters, read.interpretable):
         raise ValueError(
             f"Expected names as one for each of the {modes.filters} filters of layer "
