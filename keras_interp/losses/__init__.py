@@ -1,5 +1,9 @@
 """Losses that make filters follow parts, and x-features stand for a logit."""
 
+from keras_interp.losses._explanation_losses import (
+    discriminative_loss,
+    relevance_loss,
+)
 from keras_interp.losses._filter_losses import (
     FILTER_LOSSES,
     PARTS,
@@ -37,12 +41,14 @@ __all__ = [
     "FilterLossInputs",
     "PosteriorFilterLoss",
     "RunningFilterLoss",
+    "discriminative_loss",
     "filter_entropies",
     "filter_mutual_information",
     "mean_reconstruction_loss",
     "part_templates",
     "reject_class_loss",
     "pull_away_term",
+    "relevance_loss",
     "sentence_loss",
     "sparse_reconstruction_loss",
     "squared_faithfulness_loss",

@@ -47,7 +47,11 @@ def sentence_loss(words: Any, logits: Any, lengths: Any) -> Any:
         ops.convert_to_tensor(x) for x in (words, logits, lengths)
     )
     ranks = len(words.shape), len(logits.shape), len(lengths.shape)
-    if ranks != (2, 3, 1) or _differ(words.shape, logits.shape[:2]):
+    if (
+        ranks != (2, 3, 1)
+        or _differ(words.shape, logits.shape[:2])
+        or _differ(words.shape[:1], lengths.shape)
+    ):
         raise ValueError(
             "Expected words (batch, steps), logits (batch, steps, vocabulary size) and "
             f"lengths (batch,). Received: shapes {tuple(words.shape)}, "

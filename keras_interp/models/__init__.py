@@ -19,6 +19,7 @@ from keras_interp.models.explanation_module import (
     SRAE_PAPER_SETTINGS,
     ExplanationModule,
 )
+from keras_interp.models.gve import GVE, SentenceClassifier
 from keras_interp.models.interpnet import (
     ContextBlock,
     ExplainedSentence,
@@ -44,12 +45,14 @@ __all__ = [
     "ExplainedSentence",
     "Explainer",
     "ExplanationModule",
+    "GVE",
     "InterpNet",
     "InterpretableModel",
     "InterpretableSequential",
     "LoadedWeights",
     "LocalResponseNormalization",
     "SRAE_PAPER_SETTINGS",
+    "SentenceClassifier",
     "SqueezeNet",
     "VGG16",
     "VGG19",

@@ -250,7 +250,7 @@ class InterpNet(SentenceWriter, keras.Model):
             ValueError: for labels that do not fit, no validation data, or a checkpoint
                 of another training.
         """
-        options = _checked_options(
+        options = checked_options(
             epochs, batch_size, learning_rate, patience, checkpoint, seed, verbose
         )
         inputs_of, labels_of = _pair(validation_data, "labels")
@@ -322,14 +322,14 @@ class InterpNet(SentenceWriter, keras.Model):
                 its pictures are those of the training, activations are not finite, or
                 the checkpoint is of another training.
         """
-        options = _checked_options(
+        options = checked_options(
             epochs, batch_size, learning_rate, patience, checkpoint, seed, verbose
         )
         inputs_of, captions_of = _pair(validation_data, "captions")
         counts = number_of(inputs), number_of(inputs_of)
         check_captions(captions, counts[0], "captions")
         check_captions(captions_of, counts[1], "validation captions")
-        _check_other_pictures(inputs, inputs_of)
+        check_other_pictures(inputs, inputs_of)
         sets = [
             Captions(rows, count, self.vocabulary, self.max_length)
             for rows, count in zip((captions, captions_of), counts, strict=True)
@@ -403,7 +403,7 @@ def check_whole(value: Any, name: str, least: int = 1) -> None:
         )
 
 
-def _checked_options(
+def checked_options(
     epochs: int,
     batch_size: int,
     learning_rate: float,
@@ -425,7 +425,7 @@ def _checked_options(
     given = locals()
     return {
         name: given[name]
-        for name in _checked_options.__annotations__
+        for name in checked_options.__annotations__
         if name != "return"
     }
 
@@ -442,7 +442,7 @@ def _pair(validation_data: Any, second: str) -> tuple[Any, Any]:
     return validation_data[0], validation_data[1]
 
 
-def _check_other_pictures(inputs: Any, others: Any) -> None:
+def check_other_pictures(inputs: Any, others: Any) -> None:
     """Refuse a validation on the pictures of the training."""
     rows = [
         {np.asarray(ops.convert_to_numpy(row)).tobytes() for row in one}
