@@ -351,6 +351,72 @@ def srae(
     typer.echo(f"Written to {out}")
 
 
+@reproduce_app.command()
+def interpnet(
+    data: Annotated[str, typer.Option(help="cub or synthetic_birds.")] = "cub",
+    root: Root = None,
+    backbone: Annotated[str, typer.Option(help="squeezenet.")] = "squeezenet",
+    weights: Weights = None,
+    categories: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows, with commas between: InterpNet_0 to InterpNet_3, captioning."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Most passes of the decoders.")
+    ] = None,
+    seed: Seed = 0,
+    seeds: Seeds = None,
+    out: Out = Path("interpnet_output"),
+    quick: Quick = False,
+    development: Development = False,
+    units: Annotated[int, typer.Option(help="Of each LSTM; 512 in the paper.")] = 128,
+    embedding_dim: Annotated[
+        int, typer.Option(help="Numbers for a word; 256 in the paper.")
+    ] = 128,
+    min_count: Annotated[
+        int, typer.Option(help="How often a word must come to be known.")
+    ] = 3,
+    learning_rate: Annotated[
+        float, typer.Option(help="Of the decoders at first; 0.0005 in the paper.")
+    ] = 0.002,
+    patience: Annotated[
+        int, typer.Option(help="Passes without improvement before the end.")
+    ] = 4,
+    normalize_blocks: Annotated[
+        bool,
+        typer.Option("--normalize-blocks", help="Activations of each layer to 1."),
+    ] = False,
+    beam_width: Annotated[int, typer.Option(help="Of the second decoding.")] = 3,
+) -> None:
+    """Train sentences that say why a class was chosen, and score them."""
+    from keras_interp.reproduce import InterpnetSettings, reproduce_interpnet
+
+    settings = InterpnetSettings(
+        data=data,
+        root=root,
+        backbone=backbone,
+        weights=weights,
+        categories=_names(categories),
+        epochs=epochs,
+        seed=seed,
+        seeds=seeds,
+        quick=quick,
+        development=development,
+        units=units,
+        embedding_dim=embedding_dim,
+        min_count=min_count,
+        learning_rate=learning_rate,
+        patience=patience,
+        normalize_blocks=normalize_blocks,
+        beam_width=beam_width,
+    )
+    results = reproduce_interpnet(settings, out)
+    typer.echo(results.markdown())
+    typer.echo(f"Written to {out}")
+
+
 def _names(categories: str | None) -> tuple[str, ...] | None:
     """The names of a list with commas between, spaces at the commas or not."""
     if categories is None:

@@ -13,6 +13,7 @@ from keras_interp.reproduce.explanatory_graph._run import (
     reproduce_explanatory_graph,
 )
 from keras_interp.reproduce.icnn._run import IcnnSettings, reproduce_icnn
+from keras_interp.reproduce.interpnet._run import InterpnetSettings, reproduce_interpnet
 from keras_interp.reproduce.srae._run import SraeSettings, reproduce_srae
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ExplanatoryGraphSettings",
     "FrozenTrunk",
     "IcnnSettings",
+    "InterpnetSettings",
     "Projection",
     "Results",
     "SraeSettings",
@@ -29,6 +31,7 @@ __all__ = [
     "reproduce_explainer",
     "reproduce_explanatory_graph",
     "reproduce_icnn",
+    "reproduce_interpnet",
     "reproduce_srae",
 ]
 

@@ -1,0 +1,131 @@
+"""Rows of table 1, and the differences between its variants seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_interp.reproduce._results import Results
+
+# Table 1, 200 species of CUB: METEOR, BLEU, CIDEr and accuracy.
+PAPER: dict[str, tuple[float | None, ...]] = {
+    "InterpNet_0": (35.0, 55.6, 68.3, 0.813),
+    "InterpNet_1": (36.1, 58.7, 73.5, 0.815),
+    "InterpNet_2": (37.9, 62.3, 82.1, 0.79),
+    "InterpNet_3": (31.7, 47.3, 54.3, 0.767),
+    "captioning": (32.2, 48.2, 55.5, 0.813),
+    "GVE": (29.2, None, 56.7, None),
+}
+# The paper's METEOR is the mean of the segments.
+PAPER_METRICS = ("meteor_segments", "bleu", "cider", "accuracy")
+METRICS = (
+    "accuracy",
+    "bleu",
+    "meteor",
+    "meteor_segments",
+    "cider",
+    "cider_d",
+    "validation_loss",
+    "distinct_sentences",
+    "cider_swap_class",
+    "cider_swap_any",
+    "best_epoch",
+    "epochs",
+)
+DESCRIBERS = ("fixed_sentence", "class_lookup", "human", "random")
+SCORES = ("bleu", "meteor", "meteor_segments", "cider", "cider_d")
+# The row whose classifier the class lookup asks.
+LOOKUP = "InterpNet_1"
+COMPARED = ("InterpNet_0", "InterpNet_1", "InterpNet_2", "InterpNet_3")
+
+
+def add_rows(
+    results: Results, found: dict[str, list[dict[str, Any]]], images: int
+) -> None:
+    """Add the rows of the variants with both decodings, and those of the describers.
+
+    Args:
+        results: Takes the rows.
+        found: By row what was measured, for each seed.
+        images: How many were scored.
+    """
+    describers = found["describers"]
+    fixed, random = (
+        _mean_scores([one[name] for one in describers])
+        for name in ("fixed_sentence", "random")
+    )
+    for name, paper in PAPER.items():
+        known = dict(zip(PAPER_METRICS, paper, strict=True))
+        known["meteor"] = known["meteor_segments"]
+        if results.data != "cub":
+            known = {}
+        measured = found.get(name, [])
+        for place, row in (("figures", name), ("beam", f"{name}/beam search")):
+            if place == "beam" and not measured:
+                continue
+            for metric in METRICS:
+                results.add(
+                    "1",
+                    row,
+                    metric,
+                    [one[place].get(metric) for one in measured],
+                    n=images if measured else None,
+                    paper_value=known.get(metric) if place == "figures" else None,
+                    baseline_constant=fixed.get(metric),
+                    baseline_random=random.get(metric),
+                )
+    for name in DESCRIBERS:
+        values = [one[name] for one in describers if name in one]
+        if name == "class_lookup":
+            values = [one[name] for one in found.get(LOOKUP, []) if name in one]
+        for metric in (*SCORES, "distinct_sentences"):
+            measured_values = [one[metric] for one in values]
+            results.add("1", name, metric, measured_values, n=images)
+    _add_differences(results, found, images)
+
+
+def paired_difference(
+    one: Sequence[dict[str, Any]],
+    other: Sequence[dict[str, Any]],
+    place: str,
+    metric: str,
+) -> tuple[float, float, int]:
+    """Mean and standard deviation, over the seeds that both have, and their number."""
+    values = _differences(one, other, place, metric)
+    spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    return float(values.mean()), spread, len(values)
+
+
+def _differences(
+    one: Sequence[dict[str, Any]],
+    other: Sequence[dict[str, Any]],
+    place: str,
+    metric: str,
+) -> np.ndarray:
+    # The last seed of one may not be finished.
+    pairs = zip(one, other, strict=False)
+    return np.array([a[place][metric] - b[place][metric] for a, b in pairs])
+
+
+def _add_differences(
+    results: Results, found: dict[str, list[dict[str, Any]]], images: int
+) -> None:
+    for place, where in (("figures", "differences"), ("beam", "differences, beam")):
+        for name in COMPARED:
+            if not (found.get(name) and found.get("captioning")):
+                continue
+            for metric in (*SCORES, "validation_loss"):
+                values = _differences(found[name], found["captioning"], place, metric)
+                results.add(
+                    "differences",
+                    f"{name}-captioning/{where}",
+                    metric,
+                    values.tolist(),
+                    n=images,
+                )
+
+
+def _mean_scores(figures: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in figures])) for name in SCORES}
