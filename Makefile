@@ -93,7 +93,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-tutorials: $(VENV)/.installed-tutorials
+tutorials: $(VENV)/.installed-tutorials $(VENV)/.installed-text
 	$(BIN)/python -m pytest -o addopts= -o timeout=0 \
 	  --nbmake --nbmake-timeout=900 tutorials
 
