@@ -55,7 +55,7 @@ def values_of_bilinear_pooling(maps: np.ndarray) -> dict[str, Any]:
         feature = layer(maps)
         found[f"bilinear_{method}"] = ops.convert_to_numpy(feature)
         found[f"bilinear_{method}_gradient"] = gradient(
-            lambda x, layer=layer: ops.sum(factor * layer(x)), maps
+            lambda x, layer=layer: ops.sum(ops.multiply(layer(x), factor)), maps
         )
     return found
 
