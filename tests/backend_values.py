@@ -51,7 +51,10 @@ def values_of_bilinear_pooling(maps: np.ndarray) -> dict[str, Any]:
     """Feature and gradient, computed in both ways."""
     found, factor = {}, np.arange(16, dtype="float32")
     for method in ("outer_product", "fft"):
-        layer = ki.layers.CompactBilinearPooling(16, method=method)
+        # The root would make 1e-4 of a transform's rounding error of 1e-8.
+        layer = ki.layers.CompactBilinearPooling(
+            16, method=method, signed_sqrt=method == "outer_product"
+        )
         feature = layer(maps)
         found[f"bilinear_{method}"] = ops.convert_to_numpy(feature)
         found[f"bilinear_{method}_gradient"] = gradient(
