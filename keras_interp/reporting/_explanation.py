@@ -15,7 +15,7 @@ import numpy as np
 from keras_interp import plotting
 from keras_interp.attribution import PartContributions, XFeatureMaps
 from keras_interp.graphs import ParseTree
-from keras_interp.plotting._canvas import show_image, without_ticks
+from keras_interp.plotting._canvas import grid_or_new, show_image, without_ticks
 from keras_interp.reporting._page import (
     ReportContent,
     ReportFigure,
@@ -133,12 +133,9 @@ class Explanation:
         Returns:
             A new matplotlib figure.
         """
-        import matplotlib.pyplot as plt
-
         panels = 2 + len(self.maps) + (self.filters is not None)
-        figure, axes = plt.subplots(
-            1, panels, figsize=(2.9 * panels, 3.2), layout="constrained"
-        )
+        axes = grid_or_new(None, 1, panels, 2.9, 3.2)[0]
+        figure = axes[0].figure
         self._draw_image(axes[0], self._said())
         self._draw_classes(axes[1])
         for ax, (name, values) in zip(axes[2:], self.maps.items(), strict=False):
@@ -199,12 +196,8 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         """For notebooks: the figure, read out by its text."""
-        import matplotlib.pyplot as plt
-
         buffer = io.BytesIO()
-        figure = self.plot()
-        figure.savefig(buffer, format="png", dpi=72)
-        plt.close(figure)
+        self.plot().savefig(buffer, format="png", dpi=72)
         picture = base64.b64encode(buffer.getvalue()).decode("ascii")
         alt = html.escape(str(self), quote=True)
         return f'<img alt="{alt}" src="data:image/png;base64,{picture}">'
@@ -237,7 +230,7 @@ class Explanation:
             summary=self.sentence or f"The network says {self._said()}.",
             sections=[section for section in sections if section is not None],
             facts=[(self.class_names[i], f"{self.score(i):.3f}") for i in self.top],
-            lead=_drawn(self.plot(), str(self).replace("\n", "; ")),
+            lead=ReportFigure.drawn(self.plot(), str(self).replace("\n", "; ")),
         )
         return write_report(content, path)
 
@@ -250,7 +243,7 @@ class Explanation:
             explained=[self.class_name],
             color_bar=False,
         )
-        figure = _drawn(axes.flat[0].figure, _READING)
+        figure = ReportFigure.drawn(axes.flat[0].figure, _READING)
         return ReportSection("Where the score comes from", figures=[figure])
 
     def _filters_section(self) -> ReportSection | None:
@@ -281,7 +274,9 @@ class Explanation:
             return None
         ax = plotting.part_contributions(self.parts, 0)
         caption = "What each part adds to the score that the explainer rebuilds."
-        return ReportSection("Object parts", figures=[_drawn(ax.figure, caption)])
+        return ReportSection(
+            "Object parts", figures=[ReportFigure.drawn(ax.figure, caption)]
+        )
 
     def _x_features_section(self) -> ReportSection | None:
         if self.x_features is None:
@@ -291,7 +286,7 @@ class Explanation:
         )
         caption = "Where each x-feature looks, and what it adds to the logit."
         return ReportSection(
-            "X-features", figures=[_drawn(axes.flat[0].figure, caption)]
+            "X-features", figures=[ReportFigure.drawn(axes.flat[0].figure, caption)]
         )
 
     def _path_section(self) -> ReportSection | None:
@@ -300,14 +295,5 @@ class Explanation:
         ax = plotting.parse_path(self.path, self.image)
         caption = "From coarse to fine: how the decision tree comes to the score."
         return ReportSection(
-            "The way through the tree", figures=[_drawn(ax.figure, caption)]
+            "The way through the tree", figures=[ReportFigure.drawn(ax.figure, caption)]
         )
-
-
-def _drawn(figure: Any, caption: str) -> ReportFigure:
-    """The figure as a picture of a page, and no longer in memory."""
-    import matplotlib.pyplot as plt
-
-    picture = ReportFigure.drawn(figure, caption)
-    plt.close(figure)
-    return picture

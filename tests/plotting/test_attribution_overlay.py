@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from keras_interp.plotting import attribution_overlay
 from keras_interp.plotting._attribution_scale import AttributionScale
@@ -136,13 +136,11 @@ def test_the_title_says_what_was_explained(images, values):
 def test_given_axes_are_drawn_on_and_nothing_is_left_in_pyplot(
     images, values, tmp_path
 ):
-    from matplotlib.figure import Figure
-
+    before = plt.get_fignums()
     ax = Figure().subplots()
     assert attribution_overlay(images[0], values, ax) is ax
     ax.figure.savefig(tmp_path / "overlay.png")
-    if "matplotlib.pyplot" in sys.modules:
-        assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+    assert plt.get_fignums() == before
 
 
 def test_the_bar_has_the_colours_that_are_seen():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from keras_interp.metrics import DissectionScores
 from keras_interp.plotting import concept_histogram
@@ -65,13 +65,11 @@ def test_nothing_detected():
 
 
 def test_given_axes_are_drawn_on_and_nothing_is_left_in_pyplot(dissection, tmp_path):
-    from matplotlib.figure import Figure
-
+    before = plt.get_fignums()
     ax = Figure().subplots()
     assert concept_histogram(dissection, ax) is ax
     ax.figure.savefig(tmp_path / "concepts.png")
-    if "matplotlib.pyplot" in sys.modules:
-        assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+    assert plt.get_fignums() == before
 
 
 def test_other_results_are_refused():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from keras_interp.plotting import overlay
 from keras_interp.plotting._overlay import heat_extent
@@ -48,14 +48,12 @@ def test_an_all_zero_map_leaves_the_image_as_it_is(images):
 
 
 def test_given_axes_are_drawn_on_and_nothing_is_left_in_pyplot(images):
-    from matplotlib.figure import Figure
-
+    before = plt.get_fignums()
     figure = Figure()
     ax = figure.subplots()
     assert overlay(images[0, :, :, 0], np.eye(3), ax, color_bar=True) is ax
     assert len(figure.axes) == 2  # the image and its colour bar
-    if "matplotlib.pyplot" in sys.modules:
-        assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+    assert plt.get_fignums() == before
 
 
 def test_the_figure_can_be_saved(images, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -100,7 +101,9 @@ def test_a_decision_tree_adds_its_way(model):
 
 
 def test_it_draws_itself_and_writes_a_page(why, tmp_path):
+    before = plt.get_fignums()
     figure = why.plot()
+    assert plt.get_fignums() == before  # nothing stays in memory
     titles = [ax.get_title() for ax in figure.axes]
     assert "saliency" in titles
     assert "filters for it (green) and against" in titles
