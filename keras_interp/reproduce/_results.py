@@ -220,6 +220,37 @@ def check_number(name: str, value: int | None, least: int = 1) -> None:
         )
 
 
+class KeptMeasurements:
+    """What was measured in a folder, for a later run of the same settings to read.
+
+    Args:
+        folder: Where the files are; made where it is missing.
+        settings: Everything that a figure depends on.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]):
+        self.folder = folder
+        self._settings = json.loads(json.dumps(settings, default=str))
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """What was kept under a name with the same settings, or None."""
+        path = self.path(name)
+        if not path.is_file():
+            return None
+        content = json.loads(path.read_text("utf-8"))
+        return content if content.pop("settings") == self._settings else None
+
+    def put(self, name: str, content: dict[str, Any]) -> None:
+        """Keep figures under a name; NaN comes back as NaN."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        whole = {"settings": self._settings, **content}
+        write_text(self.path(name), json.dumps(whole, indent=1))
+
+    def path(self, name: str) -> Path:
+        """The file of a name."""
+        return self.folder / f"{name}.json"
+
+
 def check_folder(out: Path) -> None:
     """Make the folder of the results, or refuse it before anything is computed."""
     try:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from keras_interp.reproduce import Results
-from keras_interp.reproduce._results import write_text
+from keras_interp.reproduce._results import KeptMeasurements, write_text
 
 
 @pytest.fixture
@@ -90,3 +90,13 @@ def test_a_negative_share_of_the_score_is_explained(results):
     results.add("2", "explainer/squeezenet/fox", "score_share", [-0.23], n=9)
     assert "-0.230" in results.markdown()
     assert "A negative score share: what comes through" in results.markdown()
+
+
+def test_figures_are_kept_for_the_same_settings(tmp_path):
+    kept = KeptMeasurements(tmp_path / "runs", {"epochs": 3, "rates": (1, 2)})
+    assert kept.get("fc6") is None
+    kept.put("fc6", {"figures": {"locality": 1.5}})
+    same = KeptMeasurements(tmp_path / "runs", {"epochs": 3, "rates": (1, 2)})
+    assert same.get("fc6") == {"figures": {"locality": 1.5}}
+    other = KeptMeasurements(tmp_path / "runs", {"epochs": 4, "rates": (1, 2)})
+    assert other.get("fc6") is None and same.get("peaks") is None

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
 from keras_interp.reproduce import SraeSettings, reproduce_srae
 from keras_interp.reproduce.srae import _measurement, _networks
-from keras_interp.reproduce.srae._measurement import ClassFigures, measure
-from keras_interp.reproduce.srae._networks import planted_network
+from keras_interp.reproduce.srae._measurement import (
+    MEASURED,
+    ClassFigures,
+    Measured,
+    NetworkMeasure,
+)
+from keras_interp.reproduce.srae._networks import (
+    PART_FILTERS,
+    PerformerRecipe,
+    planted_network,
+    train_performer,
+)
 from keras_interp.reproduce.srae._rows import difference
 
 ROWS = {"SRAE", "NN", "SAE", "Z", "ExcitationBP", "uniform", "constant_center"}
@@ -31,7 +42,10 @@ def planted():
         patch.setattr(_networks, "PLANTED_IMAGES", 1200)
         patch.setattr(_measurement, "UNITS_MEASURED", 32)
         network = planted_network(0, quick=False, targets=8)
-        return measure(network, 20, 0, lambda line: None)[0]
+        measured, measure = Measured.of(network), NetworkMeasure(network, 20, 0)
+        for row in MEASURED:
+            measured.add(measure.row(row))
+        return measured
 
 
 def locality(measured, kind):
@@ -45,7 +59,9 @@ def test_the_order_of_the_paper_holds_on_planted_data(planted):
         found = difference(planted.figures[kind], planted.figures["SRAE"], "locality")
         assert found.mean >= least and found.low > 0 and found.count == 8, kind
     assert locality(planted, "Z") < srae < locality(planted, "uniform")
-    faithful = {kind: b.value for kind, (_, b) in planted.faithfulness.items()}
+    faithful = {
+        kind: known["faithfulness_test"] for kind, known in planted.faithfulness.items()
+    }
     assert faithful["NN"] < faithful["SRAE"] < faithful["SAE"]
 
 
@@ -59,14 +75,41 @@ def test_what_follows_the_parts_gains_from_them(planted):
     assert gain["constant_center"] == gain["uniform"] == gain["random_cell"] == 0.0
 
 
-def test_planted_data_end_to_end(tmp_path, monkeypatch):
+def test_planted_data_end_to_end_in_two_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(_networks, "PLANTED_IMAGES", 240)
     monkeypatch.setattr(_measurement, "HIDDEN_UNITS", (8, 6))
     monkeypatch.setattr(_measurement, "UNITS_MEASURED", 6)
-    lines = []
+    train, trained, stopped_at = _measurement.train_module, [], ["NN"]
+
+    def stopping(network, kind, *args):
+        trained.append(kind)
+        if kind in stopped_at:
+            raise KeyboardInterrupt
+        return train(network, kind, *args)
+
+    monkeypatch.setattr(_measurement, "train_module", stopping)
     settings = SraeSettings(data="planted_parts", quick=True, epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce_srae(settings, tmp_path, say=lambda line: None)
+    lines, stopped_at[:] = [], []
     reproduce_srae(settings, tmp_path, say=lines.append)
-    found = rows_of(tmp_path)
+    # The row that was finished is not measured again.
+    assert trained == ["SRAE", "NN", "NN", "SAE"]
+    assert lines[0] == "Performers: planted" and "SRAE: from" in lines[2]
+    check_planted_rows(tmp_path)
+    # All is read; where other settings are asked for, nothing is.
+    before = rows_of(tmp_path)
+    reproduce_srae(settings, tmp_path, say=lines.append)
+    assert trained == ["SRAE", "NN", "NN", "SAE"] and rows_of(tmp_path) == before
+    stopped_at.append("SRAE")
+    with pytest.raises(KeyboardInterrupt):
+        reproduce_srae(
+            SraeSettings(data="planted_parts", quick=True, epochs=2), tmp_path
+        )
+
+
+def check_planted_rows(folder):
+    found = rows_of(folder)
     names = {name.split("/")[0] for name, _ in found}
     assert names >= ROWS | {"shuffled", "SAE-SRAE"}
     srae = found["SRAE/none/8 targets", "locality"]
@@ -76,11 +119,28 @@ def test_planted_data_end_to_end(tmp_path, monkeypatch):
     assert found["SAE-SRAE/none/8 targets", "locality_difference"]["n"] == 8
     for metric in ("train", "test", "test_relative"):
         assert found["NN/none/8 targets", f"faithfulness_{metric}"]["value"] > 0
-    assert lines[0] == "Performers: planted" and "locality" in lines[2]
-    table = (tmp_path / "table.md").read_text().splitlines()
+    table = (folder / "table.md").read_text().splitlines()
     assert max(map(len, table)) <= 80
-    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    drawn = {path.name for path in (folder / "figures").iterdir()}
     assert drawn == {"planted_class_card.png", "planted_locality.png"}
+
+
+def test_a_performer_is_read_from_its_file(tmp_path):
+    rng = np.random.default_rng(0)
+    values = rng.random((16, 6, 6, 2), "float32")
+    targets, train = np.arange(16) % 2, np.arange(16) < 12
+    recipe = PerformerRecipe(filters=4, units=3, epochs=1)
+    weights = tmp_path / "runs" / "performer.weights.h5"
+    arguments = (PART_FILTERS, values, targets, train, values[train], recipe)
+    lower, head = train_performer(*arguments, seed=0, weights=weights)
+    assert [path.name for path in weights.parent.iterdir()] == [weights.name]
+    read_lower, read_head = train_performer(*arguments, seed=1, weights=weights)
+    maps = keras.ops.convert_to_numpy(lower(values))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(read_lower(values)), maps)
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(read_head(maps)),
+        keras.ops.convert_to_numpy(head(maps)),
+    )
 
 
 def test_drawn_birds_end_to_end(tmp_path, monkeypatch):

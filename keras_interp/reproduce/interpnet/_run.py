@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +15,10 @@ import numpy as np
 from keras_interp import metrics, models
 from keras_interp.datasets._registry import find_root
 from keras_interp.reproduce._results import (
+    KeptMeasurements,
     Results,
     check_folder,
     check_number,
-    write_text,
 )
 from keras_interp.reproduce._tasks import chosen_names
 from keras_interp.reproduce.interpnet._birds import (
@@ -195,7 +194,8 @@ class _Run:
         self.results = Results("interpnet", settings.data, shown)
         # What a figure depends on: not which of the rows and seeds are asked for.
         asked = ("categories", "seed", "seeds", "root", "weights")
-        self.key = {k: v for k, v in shown.items() if k not in asked}
+        key = {k: v for k, v in shown.items() if k not in asked}
+        self.runs = KeptMeasurements(out / "runs", key)
         self.birds: DescribedBirds | None = None
 
     def all_rows(self) -> Results:
@@ -227,18 +227,16 @@ class _Run:
         self, name: str, seed: int, measure: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
         """What was measured before with the same settings, or is now."""
-        path = self.out / "runs" / f"{name}_seed_{seed}.json"
-        if path.is_file():
-            content = json.loads(path.read_text("utf-8"))
-            if content.pop("settings") == json.loads(json.dumps(self.key)):
-                self.say(f"{name}, seed {seed}: from {path}")
-                return content
+        file = f"{name}_seed_{seed}"
+        known = self.runs.get(file)
+        if known is not None:
+            self.say(f"{name}, seed {seed}: from {self.runs.path(file)}")
+            return known
         self.say(f"{name}, seed {seed}")
         started = time.perf_counter()
         content = measure()
         content["seconds"] = round(time.perf_counter() - started, 1)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps({"settings": self.key, **content}, indent=1))
+        self.runs.put(file, content)
         for decoding in ("figures", "beam"):
             if decoding in content:
                 self.say(f"  {decoding}: {_line(content[decoding])}")

@@ -86,8 +86,8 @@ def draw_localities(found: Measured, folder: Path) -> None:
         "orange: shuffled)",
         fontsize="small",
     )
-    axes.set_title(found.network.place.replace("/", ", "), fontsize="medium")
-    figure.savefig(folder / f"{_file(found.network)}_locality.png", dpi=90)
+    axes.set_title(found.place.replace("/", ", "), fontsize="medium")
+    figure.savefig(folder / f"{_file(found)}_locality.png", dpi=90)
 
 
 def _shown(network: ExplainedNetwork) -> tuple[int, np.ndarray]:
@@ -101,5 +101,5 @@ def _name(network: ExplainedNetwork, number: int) -> str:
     return network.dataset.class_names[network.classes[number]]
 
 
-def _file(network: ExplainedNetwork) -> str:
-    return f"{network.place.split('/')[0]}_{network.kind}".replace("none_", "")
+def _file(shown: ExplainedNetwork | Measured) -> str:
+    return f"{shown.place.split('/')[0]}_{shown.kind}".replace("none_", "")

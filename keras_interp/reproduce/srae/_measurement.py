@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -21,6 +22,9 @@ MODULES: dict[str, dict[str, Any]] = {
 }
 CONTRASTIVE = "ContrastiveExcitationBP"
 CONTROLS = ("uniform", "constant_center", "random_cell", "perfect")
+# What is measured at one go: the row of a module, and all that need none.
+BASELINES = "baselines"
+MEASURED = (*MODULES, BASELINES)
 # An x-feature that adds less than this share of what all add is not live.
 LIVE_SHARE = 0.01
 UNITS_MEASURED = 64
@@ -47,20 +51,73 @@ UNKNOWN = ClassFigures(float("nan"), float("nan"), float("nan"))
 
 
 @dataclasses.dataclass
-class Measured:
+class Rows:
+    """Figures of some rows of the table.
+
+    Attributes:
+        figures: By row, one for each class.
+        faithfulness: By row, `faithfulness_train`, `faithfulness_test` and
+            `faithfulness_test_relative`; of modules alone.
+    """
+
+    figures: dict[str, list[ClassFigures]]
+    faithfulness: dict[str, dict[str, float]]
+
+    @classmethod
+    def read(cls, content: dict[str, Any]) -> Rows:
+        """From what `dataclasses.asdict` made of it."""
+        figures = {
+            kind: [ClassFigures(**one) for one in classes]
+            for kind, classes in content["figures"].items()
+        }
+        return cls(figures, content["faithfulness"])
+
+
+@dataclasses.dataclass
+class Measured(Rows):
     """Everything that was measured on one network with one seed.
 
     Attributes:
-        network: The network, without its maps.
-        figures: By row, one for each class.
-        faithfulness: By row, on training and on test images.
-        images: Positive test images of each class.
+        kind: Of the network.
+        place: Backbone and task.
+        accuracy: Of the network on the test images, None where it has no classes.
+        images: Positive test images of all classes.
+        learnt: Images that modules learn from.
+        tested: Test images.
     """
 
-    network: ExplainedNetwork
-    figures: dict[str, list[ClassFigures]]
-    faithfulness: dict[str, tuple[metrics.Faithfulness, metrics.Faithfulness]]
-    images: list[int]
+    kind: str
+    place: str
+    accuracy: float | None
+    images: int
+    learnt: int
+    tested: int
+
+    @classmethod
+    def of(cls, network: ExplainedNetwork) -> Measured:
+        """Of a network, without rows."""
+        tested = ~network.is_train
+        return cls(
+            {},
+            {},
+            kind=network.kind,
+            place=network.place,
+            accuracy=network.accuracy,
+            images=int(network.positives[tested].sum()),
+            learnt=int((~tested).sum()),
+            tested=int(tested.sum()),
+        )
+
+    @classmethod
+    def read(cls, content: dict[str, Any]) -> Measured:
+        """From what `dataclasses.asdict` made of it."""
+        rows = Rows.read(content)
+        return cls(**{**content, "figures": rows.figures})
+
+    def add(self, rows: Rows) -> None:
+        """Take in some rows."""
+        self.figures |= rows.figures
+        self.faithfulness |= rows.faithfulness
 
 
 def train_module(
@@ -186,63 +243,82 @@ class ClassMeasure:
         )
 
 
-def measure(
-    network: ExplainedNetwork, epochs: int, seed: int, say: Any
-) -> tuple[Measured, ExplanationModule]:
-    """Train the modules of table 1 on a network, and measure all its rows.
+class NetworkMeasure:
+    """Measures the rows of table 1 on one network, one after another.
 
     Args:
         network: What is explained.
         epochs: Of the modules.
         seed: Of modules, controls and the choice of units.
-        say: Takes a line of progress.
-
-    Returns:
-        The figures, and the trained SRAE.
+        draw: Takes each trained module and its row, for a figure.
     """
-    train = network.is_train
-    found = Measured(network, {}, {}, [])
-    classes = [
-        ClassMeasure(network, number, seed) for number in range(len(network.classes))
-    ]
-    found.images = [len(one.rows) for one in classes]
-    modules = {}
-    for kind in MODULES:
-        reader = ExplanationModule(network.head, network.layer, network.classes)
-        features, logits = reader.features(network.maps)
-        module = train_module(
-            network, kind, features[train], logits[train], epochs, seed
+
+    def __init__(
+        self,
+        network: ExplainedNetwork,
+        epochs: int,
+        seed: int,
+        draw: Callable[[str, ExplanationModule], None] = lambda kind, module: None,
+    ):
+        self.network, self.epochs, self.seed, self.draw = network, epochs, seed, draw
+        self.classes = [
+            ClassMeasure(network, number, seed)
+            for number in range(len(network.classes))
+        ]
+
+    def row(self, name: str) -> Rows:
+        """One of `MEASURED`."""
+        reader = ExplanationModule(
+            self.network.head, self.network.layer, self.network.classes
         )
+        features, logits = reader.features(self.network.maps)
+        if name == BASELINES:
+            return self._baselines(features)
+        return self._module(name, features, logits)
+
+    def _module(self, kind: str, features: np.ndarray, logits: np.ndarray) -> Rows:
+        train = self.network.is_train
+        module = train_module(
+            self.network, kind, features[train], logits[train], self.epochs, self.seed
+        )
+        self.draw(kind, module)
         predicted = module.predict(features)
         on_train, on_test = (
             metrics.faithfulness(predicted[rows], logits[rows])
             for rows in (train, ~train)
         )
-        found.faithfulness[kind] = on_train, on_test
-        found.figures[kind] = [one.of_module(module) for one in classes]
-        modules[kind] = module
-        say(f"  {kind}: {line(found, kind)}")
-    alive = np.flatnonzero(features[train].std(axis=0) > 0)
-    units = np.random.default_rng(seed).permutation(alive)[:UNITS_MEASURED]
-    for one in classes:
-        for kind, figures in (
-            one.of_baselines(np.sort(units)) | one.controls()
-        ).items():
-            found.figures.setdefault(kind, []).append(figures)
-    for kind in ("Z", "ExcitationBP", CONTRASTIVE, *CONTROLS):
-        say(f"  {kind}: {line(found, kind)}")
-    return found, modules["SRAE"]
+        faithfulness = {
+            "faithfulness_train": on_train.value,
+            "faithfulness_test": on_test.value,
+            "faithfulness_test_relative": on_test.relative,
+        }
+        figures = [one.of_module(module) for one in self.classes]
+        return Rows({kind: figures}, {kind: faithfulness})
+
+    def _baselines(self, features: np.ndarray) -> Rows:
+        """Z, excitation backprop, and the maps of which all is known."""
+        deviations = features[self.network.is_train].std(axis=0)
+        alive = np.flatnonzero(deviations > 0)
+        units = np.random.default_rng(self.seed).permutation(alive)[:UNITS_MEASURED]
+        rows = Rows({}, {})
+        for one in self.classes:
+            found = one.of_baselines(np.sort(units)) | one.controls()
+            for kind, figures in found.items():
+                rows.figures.setdefault(kind, []).append(figures)
+        return rows
 
 
-def line(found: Measured, kind: str) -> str:
+def line(rows: Rows, kind: str) -> str:
     """Figures of a row in words."""
-    mean = means(found.figures[kind])
+    mean = means(rows.figures[kind])
     text = f"locality {mean['locality']:.3f} (shuffled {mean['shuffled']:.3f})"
-    if kind in found.faithfulness:
-        on_train, on_test = found.faithfulness[kind]
+    if kind in rows.faithfulness:
+        known = rows.faithfulness[kind]
+        on_train, on_test = known["faithfulness_train"], known["faithfulness_test"]
+        share = 100 * known["faithfulness_test_relative"]
         text += (
-            f", F {on_train.value:.3f} / {on_test.value:.3f} "
-            f"({100 * on_test.relative:.1f} % of the range), live {mean['live']:.1f}"
+            f", F {on_train:.3f} / {on_test:.3f} ({share:.1f} % of the range), "
+            f"live {mean['live']:.1f}"
         )
     return text
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -121,6 +123,7 @@ def train_performer(
     recipe: PerformerRecipe,
     seed: int,
     below: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
+    weights: Path | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """Train a convolution and a head on inputs of any kind.
 
@@ -133,6 +136,7 @@ def train_performer(
         recipe: Sizes and epochs.
         seed: Of weights, order and dropout.
         below: Layers between inputs and the convolution.
+        weights: File of its weights, read where there is one and written where not.
 
     Returns:
         The model from inputs to maps, and the head.
@@ -145,6 +149,10 @@ def train_performer(
     head = build_head(maps.shape[1:], classes, kind, recipe.units)
     # A plain model tells the filter loss no labels: parts are those of all species.
     model = keras.Model(inputs, head(maps))
+    found = keras.Model(inputs, maps), head
+    if weights is not None and weights.is_file():
+        model.load_weights(weights)
+        return found
     model.compile(
         keras.optimizers.Adam(recipe.learning_rates[kind != FC6]),
         "sparse_categorical_crossentropy",
@@ -153,7 +161,12 @@ def train_performer(
     learnt = np.concatenate([values[train], mirrored])
     labels = np.concatenate([targets[train]] * 2)
     model.fit(learnt, labels, epochs=recipe.epochs, batch_size=64, verbose=0)
-    return keras.Model(inputs, maps), head
+    if weights is not None:
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        temporary = weights.with_name(f".{os.getpid()}{weights.name}")
+        model.save_weights(temporary)
+        temporary.replace(weights)
+    return found
 
 
 def _top_convolution(kind: str, recipe: PerformerRecipe) -> keras.layers.Layer:
@@ -181,15 +194,24 @@ def networks_on_photographs(
     recipe: PerformerRecipe,
     seed: int,
     say: Callable[[str], None],
+    weights: Callable[[str], Path],
 ) -> Iterator[ExplainedNetwork]:
     """Performers on the frozen maps of photographs, one after another."""
     (task,) = plan.tasks(trunk)
     projection = Projection.fit(task.features[task.is_train], COMPONENTS)
     values, mirrored = projection(task.features), projection(task.mirrored)
     for kind in kinds:
-        say(f"Training the performer with {_WORDS[kind]}")
+        say(f"The performer with {_WORDS[kind]}")
         yield _explained(
-            kind, trunk.name, task.dataset, values, mirrored, recipe, seed, None
+            kind,
+            trunk.name,
+            task.dataset,
+            values,
+            mirrored,
+            recipe,
+            seed,
+            None,
+            weights(kind),
         )
 
 
@@ -198,6 +220,7 @@ def networks_on_drawings(
     recipe: PerformerRecipe,
     seed: int,
     say: Callable[[str], None],
+    weights: Callable[[str], Path],
     *,
     quick: bool,
     development: bool,
@@ -216,10 +239,18 @@ def networks_on_drawings(
     values = dataset.images.astype("float32") / 127.5 - 1.0
     train = np.asarray(dataset.split) != "test"
     for kind in kinds:
-        say(f"Training the performer with {_WORDS[kind]}")
+        say(f"The performer with {_WORDS[kind]}")
         mirrored = values[train][:, :, ::-1]
         yield _explained(
-            kind, "small", dataset, values, mirrored, recipe, seed, _small_trunk
+            kind,
+            "small",
+            dataset,
+            values,
+            mirrored,
+            recipe,
+            seed,
+            _small_trunk,
+            weights(kind),
         )
 
 
@@ -247,11 +278,12 @@ def _explained(
     recipe: PerformerRecipe,
     seed: int,
     below: Callable[[keras.KerasTensor], keras.KerasTensor] | None,
+    weights: Path,
 ) -> ExplainedNetwork:
     labels = np.asarray(dataset.labels)
     train = np.asarray(dataset.split) != "test"
     lower, head = train_performer(
-        kind, values, labels, train, mirrored, recipe, seed, below
+        kind, values, labels, train, mirrored, recipe, seed, below, weights
     )
     maps = lower.predict(values, batch_size=64, verbose=0)
     scores = head.predict(maps[~train], verbose=0)

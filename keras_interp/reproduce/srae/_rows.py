@@ -76,11 +76,9 @@ def difference(
 
 def add_rows(results: Results, measured: Sequence[Measured]) -> None:
     """Add all rows of one kind of network, measured once for each seed."""
-    place = measured[0].network.place
-    paper = results.data == "cub" and measured[0].network.kind == "fc6"
-    images = int(sum(measured[0].images))
-    tested = int((~measured[0].network.is_train).sum())
-    accuracies = [one.network.accuracy for one in measured]
+    place, images, tested = measured[0].place, measured[0].images, measured[0].tested
+    paper = results.data == "cub" and measured[0].kind == "fc6"
+    accuracies = [one.accuracy for one in measured]
     if accuracies[0] is not None:
         results.add("1", f"performer/{place}", "accuracy", accuracies, n=tested)
     first = means(measured[0].figures["SRAE"])
@@ -135,21 +133,15 @@ def _add_faithfulness(
     paper: bool,
     tested: int,
 ) -> None:
-    learnt = int(measured[0].network.is_train.sum())
     for kind in MODULES:
-        pairs = [one.faithfulness[kind] for one in measured]
         known = PAPER_FAITHFULNESS[kind] if paper else (None, None)
-        for metric, n, values, paper_value in (
-            ("faithfulness_train", learnt, [a.value for a, _ in pairs], known[0]),
-            ("faithfulness_test", tested, [b.value for _, b in pairs], known[1]),
-            (
-                "faithfulness_test_relative",
-                tested,
-                [b.relative for _, b in pairs],
-                None,
-            ),
+        for metric, n, paper_value in (
+            ("faithfulness_train", measured[0].learnt, known[0]),
+            ("faithfulness_test", tested, known[1]),
+            ("faithfulness_test_relative", tested, None),
         ):
             row = f"{kind}/{place}"
+            values = [one.faithfulness[kind][metric] for one in measured]
             results.add("1", row, metric, values, n=n, paper_value=paper_value)
 
 

@@ -11,11 +11,23 @@ import numpy as np
 
 from keras_interp import datasets
 from keras_interp.datasets._registry import find_root
-from keras_interp.reproduce._results import Results, check_folder, check_number
+from keras_interp.models import ExplanationModule
+from keras_interp.reproduce._results import (
+    KeptMeasurements,
+    Results,
+    check_folder,
+    check_number,
+)
 from keras_interp.reproduce._tasks import MOST_SPECIES, Plan, chosen_names, plan_tasks
 from keras_interp.reproduce._trunk import FrozenTrunk, check_backbone
 from keras_interp.reproduce.srae._figures import draw_class_card, draw_localities
-from keras_interp.reproduce.srae._measurement import Measured, measure
+from keras_interp.reproduce.srae._measurement import (
+    MEASURED,
+    Measured,
+    NetworkMeasure,
+    Rows,
+    line,
+)
 from keras_interp.reproduce.srae._networks import (
     FC6,
     PART_FILTERS,
@@ -146,6 +158,9 @@ def reproduce_srae(
     that stands for the fc6 of the paper's VGG-19, trained on the species at hand. A
     second performer has part filters, whose peaks are explained.
 
+    Each performer and row is kept in `out/runs` once it is finished: a run that was
+    interrupted, or that is asked for more performers or seeds, goes on from there.
+
     Args:
         settings: What is asked for.
         out: Folder for `results.json`, `table.md` and figures.
@@ -165,55 +180,127 @@ def reproduce_srae(
     shown["epochs"] = settings.module_epochs()
     results = Results("srae", settings.data, shown)
     say(f"Performers: {', '.join(settings.kinds())}")
-    by_kind: dict[str, list[Measured]] = {kind: [] for kind in settings.kinds()}
-    trunk = None
-    if plan is not None:
-        trunk = FrozenTrunk.load(settings.backbone, settings.weights)
+    run = _Run(settings, plan, out, say, results)
     for seed in settings.all_seeds():
-        for network in _networks(settings, plan, trunk, seed, say):
-            known = network.accuracy
-            tested = "" if known is None else f", accuracy {known:.3f}"
-            say(f"{network.place}, seed {seed}{tested}")
-            found, module = measure(network, settings.module_epochs(), seed, say)
-            _say_differences(found, say)
-            if seed == settings.seed:
-                draw_class_card(network, module, out / "figures")
-                draw_localities(found, out / "figures")
-            # The maps of a network go before those of the next one come.
-            found.network = dataclasses.replace(network, maps=network.maps[:0])
-            by_kind[network.kind].append(found)
-            results.rows = []
-            for measured in by_kind.values():
-                if measured:
-                    add_rows(results, measured)
-            # What is finished stays, whatever happens to the rest.
-            results.write(out)
-            del network, module
-            gc.collect()
+        run.all_networks(seed)
     return results
 
 
-def _networks(
-    settings: SraeSettings,
-    plan: Plan | None,
-    trunk: FrozenTrunk | None,
-    seed: int,
-    say: Callable[[str], None],
-) -> Iterator[ExplainedNetwork]:
-    kinds, recipe = settings.kinds(), settings.recipe()
-    if settings.data == PLANTED_DATA:
-        yield planted_network(seed, quick=settings.quick)
-    elif plan is None or trunk is None:
-        yield from networks_on_drawings(
-            kinds,
-            recipe,
-            seed,
-            say,
-            quick=settings.quick,
-            development=settings.development,
-        )
-    else:
-        yield from networks_on_photographs(plan, trunk, kinds, recipe, seed, say)
+class _Run:
+    """A run, and what it has measured so far."""
+
+    def __init__(
+        self,
+        settings: SraeSettings,
+        plan: Plan | None,
+        out: Path,
+        say: Callable[[str], None],
+        results: Results,
+    ):
+        self.settings, self.plan, self.out, self.say = settings, plan, out, say
+        self.results = results
+        # What a figure depends on: not which performers and seeds are asked for.
+        asked = ("categories", "seed", "seeds", "performer_epochs")
+        key = {k: v for k, v in results.settings.items() if k not in asked}
+        recipe = dataclasses.asdict(settings.recipe())
+        key |= {"root": settings.root, "performer": recipe}
+        self.runs = KeptMeasurements(out / "runs", key)
+        self.found: dict[str, list[Measured]] = {kind: [] for kind in settings.kinds()}
+        self.trunk: FrozenTrunk | None = None
+
+    def all_networks(self, seed: int) -> None:
+        """Measure what was not measured before, and write the table after each."""
+        missing = []
+        for kind in self.found:
+            known = self.runs.get(_name(kind, seed))
+            if known is None:
+                missing.append(kind)
+                continue
+            self.say(f"{kind}, seed {seed}: from {self.runs.path(_name(kind, seed))}")
+            self.finish(Measured.read(known), seed)
+        for network in self.networks(tuple(missing), seed) if missing else ():
+            self.finish(self.measured(network, seed), seed)
+            # The maps of a network go before those of the next one come.
+            del network
+            gc.collect()
+
+    def measured(self, network: ExplainedNetwork, seed: int) -> Measured:
+        """All rows of a network, those that are not at hand measured now."""
+        known = network.accuracy
+        tested = "" if known is None else f", accuracy {known:.3f}"
+        self.say(f"{network.place}, seed {seed}{tested}")
+        found = Measured.of(network)
+
+        def draw(kind: str, module: ExplanationModule) -> None:
+            if kind == "SRAE" and seed == self.settings.seed:
+                draw_class_card(network, module, self.out / "figures")
+
+        measure = NetworkMeasure(network, self.settings.module_epochs(), seed, draw)
+        for name in MEASURED:
+            file = f"{_name(network.kind, seed)}_{name}"
+            content = self.runs.get(file)
+            if content is None:
+                content = dataclasses.asdict(measure.row(name))
+                self.runs.put(file, content)
+            else:
+                self.say(f"  {name}: from {self.runs.path(file)}")
+            rows = Rows.read(content)
+            found.add(rows)
+            for kind in rows.figures:
+                self.say(f"  {kind}: {line(rows, kind)}")
+        self.runs.put(_name(network.kind, seed), dataclasses.asdict(found))
+        return found
+
+    def finish(self, found: Measured, seed: int) -> None:
+        """Add a network to the table: it stays, whatever happens to the rest."""
+        _say_differences(found, self.say)
+        if seed == self.settings.seed:
+            draw_localities(found, self.out / "figures")
+        self.found[found.kind].append(found)
+        self.results.rows = []
+        for measured in self.found.values():
+            if measured:
+                add_rows(self.results, measured)
+        self.results.write(self.out)
+
+    def networks(self, kinds: tuple[str, ...], seed: int) -> Iterator[ExplainedNetwork]:
+        """Trained networks, one after another."""
+        settings, recipe = self.settings, self.settings.recipe()
+
+        def weights(kind: str) -> Path:
+            return self.weights(kind, seed)
+
+        if settings.data == PLANTED_DATA:
+            yield planted_network(seed, quick=settings.quick)
+        elif self.plan is None:
+            yield from networks_on_drawings(
+                kinds,
+                recipe,
+                seed,
+                self.say,
+                weights,
+                quick=settings.quick,
+                development=settings.development,
+            )
+        else:
+            if self.trunk is None:
+                self.trunk = FrozenTrunk.load(settings.backbone, settings.weights)
+            yield from networks_on_photographs(
+                self.plan, self.trunk, kinds, recipe, seed, self.say, weights
+            )
+
+    def weights(self, kind: str, seed: int) -> Path:
+        """File for the weights of a performer; what other settings left goes."""
+        name = f"{_name(kind, seed)}_performer"
+        path = self.runs.folder / f"{name}.weights.h5"
+        if self.runs.get(name) is None:
+            path.unlink(missing_ok=True)
+            self.runs.put(name, {})
+        return path
+
+
+def _name(kind: str, seed: int) -> str:
+    return f"{kind}_seed_{seed}"
 
 
 def _say_differences(found: Measured, say: Callable[[str], None]) -> None:
