@@ -234,6 +234,9 @@ def decision_tree(
     quick: Quick = False,
     development: Development = False,
     filter_loss: FilterLoss = "posterior",
+    ordinary: Annotated[
+        bool, typer.Option(help="Also an ordinary network of the same layers.")
+    ] = True,
 ) -> None:
     """Decision tree of an interpretable CNN: Zhang, Yang, Ma and Wu, 2018."""
     from keras_interp.reproduce import DecisionTreeSettings, reproduce_decision_tree
@@ -251,6 +254,7 @@ def decision_tree(
         quick=quick,
         development=development,
         filter_loss=None if filter_loss == "none" else filter_loss,
+        ordinary=ordinary,
     )
     results = reproduce_decision_tree(settings, out)
     typer.echo(results.markdown())

@@ -55,6 +55,15 @@ def test_drawn_birds_end_to_end(monkeypatch, tmp_path):
             assert row["baseline_random"] is not None
     fitness = found[f"tree@leaf/{place}", "fitness"]
     assert fitness["value"] > fitness["baseline_constant"]
-    for name in ("tree", "parse"):
-        assert (tmp_path / "figures" / f"bird_{name}.png").stat().st_size > 10_000
+    # The ordinary network of the same layers has rows of its own.
+    ordinary = found[f"cnn/{place}/ordinary", "accuracy"]
+    assert ordinary["n"] == cnn["n"]
+    assert ordinary["value"] > ordinary["baseline_constant"]
+    assert found[f"tree@leaf/{place}/ordinary", "fitness"]["value"] != fitness["value"]
+    for name in ("bird_tree", "bird_parse", "bird_ordinary_tree"):
+        assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 10_000
     assert lines[0] == "Tasks: bird"
+    assert [line.split(":")[0] for line in lines[-2:]] == [
+        "bird, seed 0, interpretable",
+        "bird, seed 0, ordinary",
+    ]

@@ -1,8 +1,9 @@
-"""The interpretable networks that trees are grown on, and what their filters follow."""
+"""The networks that trees are grown on, and what their filters follow."""
 
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import keras
 import numpy as np
@@ -67,39 +68,42 @@ class ReadNetwork:
         model: The network.
         modes: Decision modes of all images.
         names: Parts of the filters, named on training images.
-        history: The training log.
     """
 
     model: keras.Model
     modes: graphs.DecisionModes
     names: FilterNames
-    history: dict[str, list[float]]
 
 
 def train_and_read(
-    known: TreeTask, recipe: _training.IcnnRecipe, seed: int
+    known: TreeTask, recipe: _training.IcnnRecipe, seed: int, *, interpretable: bool
 ) -> ReadNetwork:
-    """Train an interpretable network and read how its scores come about.
+    """Train a network and read how its scores come about.
 
     Args:
         known: Task and inputs.
         recipe: Sizes, epochs and filter loss.
         seed: Of weights, order and dropout.
+        interpretable: False gives the ordinary network: the same layers without mask
+            and filter loss.
     """
     keras.utils.set_random_seed(seed)
     if known.field is None:
         size = known.values.shape[1]
         model = _demo.demo_network(
-            size, 1, interpretable=True, filter_loss=recipe.filter_loss
+            size, 1, interpretable=interpretable, filter_loss=recipe.filter_loss
         )
     else:
         shape = known.values.shape[1:]
-        model = _training.build_network(shape, 1, recipe, interpretable=True)
-    history = _training.fit_network(
-        model, known.task, known.values, known.mirrored, recipe, True
+        model = _training.build_network(shape, 1, recipe, interpretable=interpretable)
+    _training.fit_network(
+        model, known.task, known.values, known.mirrored, recipe, watch_ratio=False
     )
-    modes = graphs.decision_modes(model, known.values, known.layer, batch_size=64)
-    return ReadNetwork(model, modes, _names(model, known), history)
+    with warnings.catch_warnings():
+        # What the warning says of an ordinary network is what the run shows.
+        warnings.filterwarnings("ignore", "Layer .* has no interpretable filters")
+        modes = graphs.decision_modes(model, known.values, known.layer, batch_size=64)
+    return ReadNetwork(model, modes, _names(model, known))
 
 
 def _names(model: keras.Model, known: TreeTask) -> FilterNames:

@@ -125,7 +125,11 @@ def _baselines(
 
 
 def draw_tree(
-    known: TreeTask, network: ReadNetwork, measured: MeasuredTree, folder: Path
+    known: TreeTask,
+    network: ReadNetwork,
+    measured: MeasuredTree,
+    folder: Path,
+    name: str,
 ) -> None:
     """Write the tree, and the way of a test image through it.
 
@@ -134,10 +138,10 @@ def draw_tree(
         network: That was read.
         measured: Its tree.
         folder: Where to; made where it is missing.
+        name: What the names of the files begin with.
     """
     folder.mkdir(parents=True, exist_ok=True)
     task, tree = known.task, measured.tree
-    name = task.name.replace(" ", "_")
     images = task.dataset.images
     axes = plotting.decision_tree(tree, images[task.is_train])
     _save(axes, folder / f"{name}_tree.png")

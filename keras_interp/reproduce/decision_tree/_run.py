@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from keras_interp.reproduce._results import Results, check_folder, check_number
-from keras_interp.reproduce._tasks import PHOTOGRAPHS, Plan, chosen_names, plan_tasks
+from keras_interp.reproduce._tasks import (
+    PHOTOGRAPHS,
+    Plan,
+    Task,
+    chosen_names,
+    plan_tasks,
+)
 from keras_interp.reproduce._trunk import FrozenTrunk, check_backbone
 from keras_interp.reproduce.decision_tree._networks import TreeTask, train_and_read
 from keras_interp.reproduce.decision_tree._rows import (
@@ -21,6 +27,7 @@ from keras_interp.reproduce.icnn._training import IcnnRecipe, build_network
 SYNTHETIC = "synthetic_parts"
 DATASETS = (*PHOTOGRAPHS, SYNTHETIC)
 SYNTHETIC_TASK = "bird"
+INTERPRETABLE, ORDINARY = "interpretable", "ordinary"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +51,8 @@ class DecisionTreeSettings:
             images, for trying settings.
         filter_loss: Mode of the filter loss; None leaves the mask alone. It decides
             how many parts the filters follow, and so what a tree can say.
+        ordinary: Also train an ordinary network of the same layers, without mask and
+            filter loss, and grow a tree on it.
     """
 
     data: str = "cub"
@@ -58,6 +67,7 @@ class DecisionTreeSettings:
     quick: bool = False
     development: bool = False
     filter_loss: str | None = "posterior"
+    ordinary: bool = True
 
     def check(self) -> Plan | None:
         """Refuse what could not be computed, and say what will be.
@@ -115,7 +125,7 @@ class DecisionTreeSettings:
 def reproduce_decision_tree(
     settings: DecisionTreeSettings, out: Path, say: Callable[[str], None] = print
 ) -> Results:
-    """Train interpretable networks, grow trees on them and measure the trees.
+    """Train networks, grow trees on them and measure the trees.
 
     Example:
 
@@ -178,19 +188,38 @@ def _run_task(
     backbone = settings.backbone if known.field is not None else "drawn"
     count = len(task.training_rows()) + len(known.mirrored)
     say(f"{task.name}: training networks on {count:,} images")
-    measured: list[MeasuredTree] = []
+    kinds = [INTERPRETABLE, ORDINARY] if settings.ordinary else [INTERPRETABLE]
+    measured: dict[str, list[MeasuredTree]] = {kind: [] for kind in kinds}
     for seed in settings.all_seeds():
-        network = train_and_read(known, recipe, seed)
-        found = measure_tree(known, network, seed)
-        if not measured:
-            draw_tree(known, network, found, out / "figures")
-        measured.append(found)
-        scores = found.scores
-        say(
-            f"{task.name}, seed {seed}: accuracy of the network "
-            f"{scores.network_accuracy:.3f}, of the tree {scores.accuracy[-1]:.3f}, "
-            f"prediction error {scores.prediction_error[1]:.3f} to "
-            f"{scores.prediction_error[-1]:.3f}, fitness {scores.fitness[1]:.2f} to "
-            f"{scores.fitness[-1]:.2f}, {found.part_coverage:.1f} parts"
-        )
-    add_rows(results, f"{backbone}/{task.name}", measured)
+        for kind in kinds:
+            network = train_and_read(
+                known, recipe, seed, interpretable=kind == INTERPRETABLE
+            )
+            found = measure_tree(known, network, seed)
+            if not measured[kind]:
+                draw_tree(
+                    known, network, found, out / "figures", _figure_name(task, kind)
+                )
+            measured[kind].append(found)
+            say(f"{task.name}, seed {seed}, {kind}: {_line(found)}")
+            del network
+    place = f"{backbone}/{task.name}"
+    add_rows(results, place, measured[INTERPRETABLE])
+    if settings.ordinary:
+        add_rows(results, f"{place}/{ORDINARY}", measured[ORDINARY])
+
+
+def _figure_name(task: Task, kind: str) -> str:
+    name = task.name.replace(" ", "_")
+    return name if kind == INTERPRETABLE else f"{name}_{kind}"
+
+
+def _line(found: MeasuredTree) -> str:
+    """What a seed gave, for the reader of a run."""
+    scores = found.scores
+    return (
+        f"accuracy of the network {scores.network_accuracy:.3f}, of the tree "
+        f"{scores.accuracy[-1]:.3f}, prediction error {scores.prediction_error[1]:.3f} "
+        f"to {scores.prediction_error[-1]:.3f}, fitness {scores.fitness[1]:.2f} to "
+        f"{scores.fitness[-1]:.2f}, {found.part_coverage:.1f} parts"
+    )

@@ -155,7 +155,8 @@ def train(
         interpretable=interpretable,
         with_labels=kind != WITHOUT_LABELS,
     )
-    history = fit_network(model, task, values, mirrored, recipe, interpretable)
+    watched = interpretable and recipe.filter_loss is not None
+    history = fit_network(model, task, values, mirrored, recipe, watch_ratio=watched)
     layer = read_feature_maps(model, values[task.objects()], TOP_LAYER)
     # 3x3 convolutions that keep the size leave the centres where they are.
     widened = float(np.max(field.size)) + 2 * 2 * float(np.max(field.stride))
@@ -186,19 +187,38 @@ def fit_network(
     values: np.ndarray,
     mirrored: np.ndarray,
     recipe: IcnnRecipe,
-    interpretable: bool,
+    *,
+    watch_ratio: bool,
 ) -> dict[str, list[float]]:
+    """Fit on the training images and the mirror images of their objects.
+
+    Args:
+        model: Compiled network.
+        task: Images and labels.
+        values: Inputs of the network, in the order of the images.
+        mirrored: Inputs of the mirror images of the training objects.
+        recipe: Epochs and filter loss.
+        watch_ratio: Whether the log has the ratio of the gradients of filter loss and
+            task, which costs a pass of its own in each epoch.
+
+    Returns:
+        The training log.
+    """
     rows = task.training_rows()
     features = np.concatenate([values[rows], mirrored])
     targets = task.targets[np.concatenate([rows, task.training_objects()])]
-    some = np.arange(0, len(rows), max(1, len(rows) // recipe.batch_size))
-    watch = GradientRatio(features[some], targets[some], warn_above=float("inf"))
+    watch = []
+    if watch_ratio:
+        some = np.arange(0, len(rows), max(1, len(rows) // recipe.batch_size))
+        watch.append(
+            GradientRatio(features[some], targets[some], warn_above=float("inf"))
+        )
     history = model.fit(
         features,
         targets,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         verbose=0,
-        callbacks=[watch] if interpretable and recipe.filter_loss else [],
+        callbacks=watch,
     )
     return history.history
