@@ -1,7 +1,8 @@
 # Everything a newcomer or CI needs; each target sets up what it uses in .venv.
 #
 #   make demo        train an ordinary and an interpretable network, write demo_output/
-#   make test        all tests
+#   make test        the tests, but for the longest
+#   make test-slow   the longest: trainings from beginning to end, some on photographs
 #   make test-oldest     the core of them with the oldest Keras that setup.cfg allows
 #   make test-nightly    the core of them with tonight's Keras
 #   make test-site    the built site, opened in Chromium
@@ -31,7 +32,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 # The program's own text matters here, not TensorFlow's start-up log.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-oldest test-nightly test-site lint tutorials docs bench clean
+.PHONY: help demo test test-slow test-oldest test-nightly test-site lint tutorials docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -62,7 +63,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
   $(VENV)/.installed-backends
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
+  $(VENV)/.installed-backends
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 # A second environment that sees the packages of .venv, and before them a Keras of its
 # own: that takes seconds.

@@ -119,6 +119,7 @@ def check_trained(outcome):
         assert np.isfinite(weight).all()
 
 
+@pytest.mark.slow
 @pytest.mark.backends
 def test_mirrored_strategy():
     """Weights, state and log of five epochs are those of one device."""

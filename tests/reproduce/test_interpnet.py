@@ -49,6 +49,7 @@ def small(monkeypatch):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
 def test_drawn_birds_end_to_end(small, tmp_path):
     lines = []

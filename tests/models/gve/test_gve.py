@@ -137,6 +137,7 @@ def discriminated(model, classifier, images, held_back, **settings):
     ).history
 
 
+@pytest.mark.slow
 def test_the_second_phase_raises_the_reward(
     vocabulary, relevance_weights, sentence_classifier, images, held_back
 ):
@@ -166,6 +167,7 @@ def test_the_second_phase_raises_the_reward(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_model_and_a_checkpoint_goes_on(
     vocabulary, relevance_weights, sentence_classifier, images, held_back, tmp_path
 ):
