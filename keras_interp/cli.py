@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from keras_interp.cli_data import data_app
+from keras_interp.cli_explain import explain
 
 # The program's own text matters here, not TensorFlow's start-up log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -48,6 +49,30 @@ reproduce_app = typer.Typer(
 )
 app.add_typer(reproduce_app, name="reproduce")
 app.add_typer(data_app, name="data")
+app.command("explain")(explain)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from keras_interp import __version__
+
+        typer.echo(f"keras-interp {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_say_version,
+            is_eager=True,
+            help="Say the version and leave.",
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before the name of a command."""
 
 
 @app.command()
@@ -81,15 +106,10 @@ def report(
 
     The model takes images from 0 to 255, as the datasets give them.
     """
-    import keras
-
     import keras_interp as ki
+    from keras_interp.reporting._saved_model import load_saved_model
 
-    if not model.is_file():
-        raise FileNotFoundError(
-            f"No file {model}: give the path of a model saved with model.save(...)."
-        )
-    network = keras.saving.load_model(model)
+    network = load_saved_model(model)
     height, width = network.input_shape[1:3]
     if data == "synthetic_parts":
         dataset = ki.datasets.load(data, image_size=height)

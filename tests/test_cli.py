@@ -5,6 +5,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+import keras_interp
 from keras_interp.cli import app
 from keras_interp.reproduce._demo import demo_network
 
@@ -13,6 +14,19 @@ def test_help_names_the_commands():
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
     assert "demo" in result.output and "reproduce" in result.output
+
+
+def test_version_is_that_of_the_package():
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.output == f"keras-interp {keras_interp.__version__}\n"
+
+
+def test_a_shell_completes_commands():
+    assert "--install-completion" in CliRunner().invoke(app, ["--help"]).output
+    asked = {"_KERAS_INTERP_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
+    asked |= {"COMP_WORDS": "keras-interp ex"}
+    result = CliRunner().invoke(app, [], env=asked, prog_name="keras-interp")
+    assert result.output.split() == ["explain"]
 
 
 def test_wrong_data_is_one_line_and_no_traceback():

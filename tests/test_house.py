@@ -33,6 +33,7 @@ ORDER = (
     "reporting",
     "reproduce",
     "cli_data",
+    "cli_explain",
     "cli",
 )
 # A method that is a shorter way to call what stands above it imports that when called.

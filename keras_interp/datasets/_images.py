@@ -118,17 +118,54 @@ def _open(path: Path) -> Any:
         raise _damaged(path, error) from error
 
 
+def read_photograph(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Reads one image of any kind as somebody who opens it sees it.
+
+    It is turned as its camera says, and on white where it is transparent; of several
+    frames the first is read. Resizing is as in `read_images`.
+
+    Args:
+        path: the file.
+        size: (height, width) of the result in pixels. Default: that of the file.
+
+    Returns:
+        uint8 array of shape `(height, width, 3)`.
+
+    Raises:
+        ValueError: if the file is damaged or no image; the message names it.
+        FileNotFoundError: if it is missing.
+    """
+    from PIL import Image, ImageOps
+
+    with _open(path) as image:
+        _load(image, path)
+        image = ImageOps.exif_transpose(image)
+        if image.has_transparency_data:
+            straight = image.convert("LA") if image.mode == "La" else image
+            straight = straight.convert("RGBA")
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, straight)
+        image = _as_rgb(image, path)
+    if size is not None:
+        image = image.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def _load(image: Any, path: Path) -> None:
+    try:
+        image.load()
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
 def _read_one(path: Path, size: tuple[int, int], box: Any) -> np.ndarray:
     from PIL import Image
 
     height, width = size
     with _open(path) as image:
-        try:
-            image.load()
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise _damaged(path, error) from error
+        _load(image, path)
         image = _as_rgb(image, path)
     if box is not None:
         # Cut first: the filter must not reach over the edge of the crop.
