@@ -220,6 +220,7 @@ class InterpNet(SentenceWriter, keras.Model):
         checkpoint: str | os.PathLike[str] | None = None,
         seed: int = 0,
         verbose: Any = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
     ) -> keras.callbacks.History:
         """Trains the classifier, the first phase of Algorithm 1.
 
@@ -241,6 +242,9 @@ class InterpNet(SentenceWriter, keras.Model):
                 the training goes on from it. Default: none.
             seed: of the order of the pictures. Defaults to 0.
             verbose: 0 is silent, 1 or `"auto"` (default) a bar an epoch, 2 a line.
+            callbacks: list of Keras callbacks, whose `model` is this one. They are
+                called after the rate was halved, and the best weights are put back
+                before `on_train_end`. Default: none.
 
         Returns:
             Keras `History` with `loss`, `val_loss`, `val_accuracy` and
@@ -253,6 +257,7 @@ class InterpNet(SentenceWriter, keras.Model):
         options = checked_options(
             epochs, batch_size, learning_rate, patience, checkpoint, seed, verbose
         )
+        options |= {"callbacks": checked_callbacks(callbacks), "shown": self}
         inputs_of, labels_of = _pair(validation_data, "labels")
         return train_classes(
             self.classifier,
@@ -289,6 +294,7 @@ class InterpNet(SentenceWriter, keras.Model):
         seed: int = 0,
         context_batch_size: int = 32,
         verbose: Any = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
     ) -> keras.callbacks.History:
         """Trains the decoder, the second phase of Algorithm 1.
 
@@ -313,6 +319,9 @@ class InterpNet(SentenceWriter, keras.Model):
             context_batch_size: pictures that the classifier is run on at once. Defaults
                 to 32.
             verbose: 0 is silent, 1 or `"auto"` (default) a bar an epoch, 2 a line.
+            callbacks: list of Keras callbacks, whose `model` is this one. They are
+                called after the rate was halved, and the best weights are put back
+                before `on_train_end`. Default: none.
 
         Returns:
             Keras `History` with `loss`, `val_loss` and `learning_rate`.
@@ -325,6 +334,7 @@ class InterpNet(SentenceWriter, keras.Model):
         options = checked_options(
             epochs, batch_size, learning_rate, patience, checkpoint, seed, verbose
         )
+        options |= {"callbacks": checked_callbacks(callbacks), "shown": self}
         inputs_of, captions_of = _pair(validation_data, "captions")
         counts = number_of(inputs), number_of(inputs_of)
         check_captions(captions, counts[0], "captions")
@@ -401,6 +411,19 @@ def check_whole(value: Any, name: str, least: int = 1) -> None:
             f"Expected {name} as an integer of {least} or more. Received: {name}="
             f"{value!r}. Give such a number."
         )
+
+
+def checked_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Keras callbacks as a list, one alone among them."""
+    listed = keras.tree.flatten([] if callbacks is None else callbacks)
+    for one in listed:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise ValueError(
+                "Expected callbacks as a list of keras.callbacks.Callback. Received: "
+                f"{one!r:.60} of type {type(one).__name__}. Pass instances, such as "
+                "[keras.callbacks.CSVLogger('training.csv')]."
+            )
+    return listed
 
 
 def checked_options(

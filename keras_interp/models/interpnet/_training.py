@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,23 @@ def steadily_compiled(model: keras.Model, rate: float, **kwargs: Any) -> None:
     model.compile(keras.optimizers.Adam(rate), jit_compile=jit, **kwargs)
 
 
+@contextlib.contextmanager
+def with_optimizer(model: keras.Model, optimizer: Any) -> Iterator[None]:
+    """Lend a model an optimizer: callbacks look for the learning rate there."""
+    own = getattr(model, "optimizer", None)
+    if own is optimizer:
+        yield
+        return
+    model.optimizer = optimizer
+    try:
+        yield
+    finally:
+        if own is None:
+            del model.optimizer
+        else:
+            model.optimizer = own
+
+
 class BestTraining:
     """Epochs of which the best is kept; the rate is halved after each that is not.
 
@@ -101,6 +119,9 @@ class BestTraining:
             no such stop.
         checkpoint: path of a file that is written after each epoch, and gone on with.
         verbose: 0 silent, 1 a bar an epoch, 2 a line an epoch.
+        callbacks: Keras callbacks.
+        shown: the model that callbacks see, whose weights are trained; None for
+            `model`.
     """
 
     def __init__(
@@ -113,8 +134,12 @@ class BestTraining:
         patience: int | None,
         checkpoint: str | os.PathLike[str] | None,
         verbose: Any,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        shown: keras.Model | None = None,
     ):
         self._model = model
+        self._callbacks = list(callbacks)
+        self._shown = model if shown is None else shown
         self._settings = settings
         self._monitor = monitor
         self._sign = 1.0 if larger_is_better else -1.0
@@ -151,21 +176,60 @@ class BestTraining:
             Keras `History`.
         """
         self._resume()
-        try:
-            for epoch in range(len(self.history.epoch), epochs):
-                if self._stopped():
-                    self._say(f"no improvement in {self._patience} epochs")
-                    break
-                self._epoch(epoch, epochs, batches(epoch), step, validate)
-        finally:
-            # After an interruption too the model is the best there was.
-            if self._best is not None:
-                for variable, value in zip(self._learnt, self._best, strict=True):
-                    variable.assign(value)
+        with with_optimizer(self._shown, self._model.optimizer):
+            calls = self._callback_list(epochs)
+            calls.on_train_begin()
+            try:
+                self._epochs(epochs, batches, step, validate, calls)
+            finally:
+                # After an interruption too the model is the best there was.
+                if self._best is not None:
+                    for variable, value in zip(self._learnt, self._best, strict=True):
+                        variable.assign(value)
+            # As with `fit`, which does not end where it is interrupted.
+            calls.on_train_end(self._last_logs)
         return self.history
 
+    def _callback_list(self, epochs: int) -> keras.callbacks.CallbackList:
+        self._shown.stop_training = False
+        self._last_logs: dict[str, float] = {}
+        return keras.callbacks.CallbackList(
+            self._callbacks,
+            model=self._shown,
+            verbose=self._verbose,
+            epochs=epochs,
+            steps=None,
+        )
+
+    def _epochs(
+        self,
+        epochs: int,
+        batches: Callable[[int], Sequence[Any]],
+        step: Step,
+        validate: Any,
+        calls: keras.callbacks.CallbackList,
+    ) -> None:
+        for epoch in range(len(self.history.epoch), epochs):
+            if self._stopped():
+                self._say(f"no improvement in {self._patience} epochs")
+                break
+            calls.on_epoch_begin(epoch)
+            self._epoch(epoch, epochs, batches(epoch), step, validate, calls)
+            calls.on_epoch_end(epoch, self._last_logs)
+            # What callbacks did to the optimizer is gone on with, too.
+            self._save()
+            if self._shown.stop_training:
+                self._say("a callback stopped the training")
+                break
+
     def _epoch(
-        self, epoch: int, epochs: int, batches: Sequence[Any], step: Step, validate: Any
+        self,
+        epoch: int,
+        epochs: int,
+        batches: Sequence[Any],
+        step: Step,
+        validate: Any,
+        calls: keras.callbacks.CallbackList,
     ) -> None:
         if self._verbose:
             print(f"Epoch {epoch + 1}/{epochs}", flush=True)
@@ -176,16 +240,7 @@ class BestTraining:
             verbose=int(self._verbose == 1),
             stateful_metrics=["loss", "val_loss", "val_accuracy", "learning_rate"],
         )
-        loss = float("nan")
-        for number, batch in enumerate(batches):
-            loss = step(batch)
-            if not np.isfinite(loss):
-                raise ValueError(
-                    "Expected a finite loss. Received: loss="
-                    f"{loss} in epoch {epoch + 1}, step {number + 1}. Lower the "
-                    "learning rate, or look at the inputs."
-                )
-            bar.update(number + 1, [("loss", loss)], finalize=False)
+        loss = self._steps(epoch, batches, step, calls, bar)
         rate = float(ops.convert_to_numpy(self._model.optimizer.learning_rate))
         logs = {"loss": loss, **validate(), "learning_rate": rate}
         value = self._sign * logs[self._monitor]
@@ -201,7 +256,32 @@ class BestTraining:
         self.history.epoch.append(epoch)
         for name, figure in logs.items():
             self.history.history.setdefault(name, []).append(figure)
-        self._save()
+        self._last_logs = logs
+
+    def _steps(
+        self,
+        epoch: int,
+        batches: Sequence[Any],
+        step: Step,
+        calls: keras.callbacks.CallbackList,
+        bar: keras.utils.Progbar,
+    ) -> float:
+        """All steps of an epoch; gives the mean loss."""
+        loss = float("nan")
+        for number, batch in enumerate(batches):
+            calls.on_train_batch_begin(number)
+            loss = step(batch)
+            if not np.isfinite(loss):
+                raise ValueError(
+                    "Expected a finite loss. Received: loss="
+                    f"{loss} in epoch {epoch + 1}, step {number + 1}. Lower the "
+                    "learning rate, or look at the inputs."
+                )
+            bar.update(number + 1, [("loss", loss)], finalize=False)
+            calls.on_train_batch_end(number, {"loss": loss})
+            if self._shown.stop_training:
+                break
+        return loss
 
     def _stopped(self) -> bool:
         if self._patience is None or self._best is None:
@@ -285,7 +365,8 @@ def train_sentences(
         batch_size: sentences of a step.
         learning_rate: of Adam.
         seed: of the order.
-        **options: `patience`, `checkpoint` and `verbose` of `BestTraining`.
+        **options: `patience`, `checkpoint`, `verbose`, `callbacks` and `shown` of
+            `BestTraining`.
 
     Returns:
         Keras `History`.
@@ -340,7 +421,8 @@ def train_classes(
         batch_size: pictures of a step.
         learning_rate: of Adam.
         seed: of the order.
-        **options: `patience`, `checkpoint` and `verbose` of `BestTraining`.
+        **options: `patience`, `checkpoint`, `verbose`, `callbacks` and `shown` of
+            `BestTraining`.
 
     Returns:
         Keras `History`.
