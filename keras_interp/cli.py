@@ -384,7 +384,7 @@ def interpnet(
     categories: Annotated[
         str | None,
         typer.Option(
-            help="Rows, with commas between: InterpNet_0 to InterpNet_3, captioning."
+            help="Rows, commas between: InterpNet_0 to InterpNet_3, captioning, GVE."
         ),
     ] = None,
     epochs: Annotated[

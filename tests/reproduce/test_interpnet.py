@@ -42,7 +42,7 @@ def small(monkeypatch):
         data="synthetic_birds",
         quick=True,
         epochs=1,
-        categories=("InterpNet_1", "captioning"),
+        categories=("InterpNet_1", "GVE"),
         units=4,
         embedding_dim=4,
         beam_width=2,
@@ -57,19 +57,30 @@ def test_drawn_birds_end_to_end(small, tmp_path):
     content = json.loads((tmp_path / "results.json").read_text())
     assert content["paper"] == "interpnet"
     rows = {(row["row"], row["metric"]): row for row in content["rows"]}
-    for name in ("InterpNet_1", "captioning", "InterpNet_1/beam search"):
+    for name in ("InterpNet_1", "GVE", "InterpNet_1/beam search"):
         for metric in ("bleu", "meteor", "cider", "cider_d", "cider_swap_any"):
             assert rows[name, metric]["value"] >= 0
         assert 0 <= rows[name, "accuracy"]["value"] <= 1
         assert rows[name, "validation_loss"]["value"] > 0
         # The decoder's training left the classes as they were.
         assert rows[name, "best_epoch"]["value"] == 1
+        assert 1 <= rows[name, "class_rank"]["value"] <= 48
     for name in ("fixed_sentence", "class_lookup", "human", "random"):
         assert rows[name, "cider"]["value"] > 0
+        assert rows[name, "class_similarity"]["value"] > 0
+    # A sentence for all classes is as near to the one as to the other.
+    middle = rows["fixed_sentence", "class_rank"]["value"]
+    assert rows["human", "class_rank"]["value"] < middle
     fixed = rows["fixed_sentence", "cider"]["value"]
     assert rows["InterpNet_1", "cider"]["baseline_constant"] == fixed
+    # GVE, and what its training passes.
+    for name in ("GVE", "GVE description", "GVE explanation-label"):
+        assert rows[name, "cider"]["value"] >= 0
+        assert rows[name, "validation_loss"]["value"] > 0
+    gve = rows["GVE", "accuracy"]["value"]
+    assert gve == rows["InterpNet_1", "accuracy"]["value"]
     # What was not measured is nothing, and the paper's birds are others.
-    assert rows["GVE", "cider"]["value"] is None
+    assert rows["InterpNet_2", "cider"]["value"] is None
     assert all(row["paper_value"] is None for row in content["rows"])
     for name in ("scores.png", "ten_birds.png"):
         assert (tmp_path / "figures" / name).stat().st_size > 1000
@@ -77,10 +88,15 @@ def test_drawn_birds_end_to_end(small, tmp_path):
     assert run["figures"]["classifier_unmoved"] == 1.0
     assert len(run["sentences"]) == rows["InterpNet_1", "cider"]["n"]
 
-    # A second call finds everything, and trains nothing.
+    # A second call finds everything, and trains nothing. What an earlier version
+    # measured gets its class scores.
+    for place in ("figures", "beam"):
+        del run[place]["class_rank"]
+    (tmp_path / "runs" / "InterpNet_1_seed_0.json").write_text(json.dumps(run))
     lines.clear()
     again = reproduce_interpnet(small, tmp_path, say=lines.append)
-    assert sum("from " in line for line in lines) == 3
+    assert sum("from " in line for line in lines) == 2
+    assert sum("class scores of" in line for line in lines) == 1
     assert again.rows == content["rows"]
 
 

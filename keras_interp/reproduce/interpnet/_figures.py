@@ -10,8 +10,7 @@ import numpy as np
 
 from keras_interp.reproduce._results import Results
 from keras_interp.reproduce.interpnet._birds import DescribedBirds
-from keras_interp.reproduce.interpnet._rows import DESCRIBERS
-from keras_interp.reproduce.interpnet._variants import VARIANTS
+from keras_interp.reproduce.interpnet._rows import DESCRIBERS, PAPER
 
 IMAGES = 10
 LETTERS_IN_A_LINE = 96
@@ -28,7 +27,7 @@ def draw_scores(results: Results, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     known = {(row["row"], row["metric"]): row for row in results.rows}
-    names = [n for n in (*VARIANTS, *DESCRIBERS) if known[n, "cider"]["seeds"]]
+    names = [n for n in (*PAPER, *DESCRIBERS) if known[n, "cider"]["seeds"]]
     figure = Figure(figsize=(9.0, 0.4 * len(names) + 1.4), layout="constrained")
     axes = figure.subplots(1, 3, sharey=True)
     for ax, metric in zip(axes, ("bleu", "meteor", "cider"), strict=True):
@@ -84,7 +83,7 @@ def draw_ten_birds(
         said |= {
             name: f"{one['sentences'][place]}  |  {one['beam_sentences'][place]}"
             for name, one in found.items()
-            if name in VARIANTS
+            if name in PAPER
         }
         lines = [
             textwrap.fill(

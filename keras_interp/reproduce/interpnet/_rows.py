@@ -31,12 +31,15 @@ METRICS = (
     "distinct_sentences",
     "cider_swap_class",
     "cider_swap_any",
+    "class_similarity",
+    "class_rank",
     "best_epoch",
     "epochs",
 )
 DESCRIBERS = ("fixed_sentence", "class_lookup", "human", "random")
 SCORES = ("bleu", "meteor", "meteor_segments", "cider", "cider_d")
-# The row whose classifier the class lookup asks.
+CLASS_SCORES = ("class_similarity", "class_rank")
+# The row whose classifier the class lookup asks; that of GVE is the same.
 LOOKUP = "InterpNet_1"
 COMPARED = ("InterpNet_0", "InterpNet_1", "InterpNet_2", "InterpNet_3")
 
@@ -56,34 +59,78 @@ def add_rows(
         _mean_scores([one[name] for one in describers])
         for name in ("fixed_sentence", "random")
     )
+    baselines = {"baseline_constant": fixed, "baseline_random": random}
     for name, paper in PAPER.items():
         known = dict(zip(PAPER_METRICS, paper, strict=True))
         known["meteor"] = known["meteor_segments"]
-        if results.data != "cub":
-            known = {}
         measured = found.get(name, [])
-        for place, row in (("figures", name), ("beam", f"{name}/beam search")):
-            if place == "beam" and not measured:
-                continue
-            for metric in METRICS:
-                results.add(
-                    "1",
-                    row,
-                    metric,
-                    [one[place].get(metric) for one in measured],
-                    n=images if measured else None,
-                    paper_value=known.get(metric) if place == "figures" else None,
-                    baseline_constant=fixed.get(metric),
-                    baseline_random=random.get(metric),
-                )
+        _add_decoder(
+            results,
+            name,
+            measured,
+            images if measured else None,
+            known if results.data == "cub" else {},
+            baselines,
+        )
+    for name in _ablations(found):
+        passed = [one["ablations"][name] for one in found["GVE"]]
+        _add_decoder(results, f"GVE {name}", passed, images, {}, baselines)
     for name in DESCRIBERS:
         values = [one[name] for one in describers if name in one]
         if name == "class_lookup":
-            values = [one[name] for one in found.get(LOOKUP, []) if name in one]
-        for metric in (*SCORES, "distinct_sentences"):
-            measured_values = [one[metric] for one in values]
+            values = _lookups(found)
+        for metric in (*SCORES, *CLASS_SCORES, "distinct_sentences"):
+            measured_values = [one.get(metric) for one in values]
             results.add("1", name, metric, measured_values, n=images)
     _add_differences(results, found, images)
+
+
+def _add_decoder(
+    results: Results,
+    name: str,
+    measured: Sequence[dict[str, Any]],
+    images: int | None,
+    known: dict[str, float | None],
+    baselines: dict[str, dict[str, float]],
+) -> None:
+    """Add the figures of a decoder, and those of its beam search where there are any.
+
+    Args:
+        results: Takes the rows.
+        name: Of the row.
+        measured: For each seed.
+        images: How many were scored.
+        known: By metric what the paper says.
+        baselines: By name of the baseline its figure by metric.
+    """
+    for place, row in (("figures", name), ("beam", f"{name}/beam search")):
+        if place == "beam" and not measured:
+            continue
+        for metric in METRICS:
+            results.add(
+                "1",
+                row,
+                metric,
+                [one[place].get(metric) for one in measured],
+                n=images,
+                paper_value=known.get(metric) if place == "figures" else None,
+                **{key: figures.get(metric) for key, figures in baselines.items()},
+            )
+
+
+def _ablations(found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Those of GVE that were measured."""
+    passed = [one["ablations"] for one in found.get("GVE", [])]
+    return list(passed[0]) if passed else []
+
+
+def _lookups(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, float]]:
+    """Scores of the class lookup, from the row of whose classifier most seeds are."""
+    rows = [
+        [one["class_lookup"] for one in found.get(name, []) if "class_lookup" in one]
+        for name in ("GVE", LOOKUP)
+    ]
+    return max(rows, key=len)
 
 
 def paired_difference(
@@ -128,4 +175,8 @@ def _add_differences(
 
 
 def _mean_scores(figures: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([one[name] for one in figures])) for name in SCORES}
+    return {
+        name: float(np.mean([one[name] for one in figures]))
+        for name in (*SCORES, *CLASS_SCORES)
+        if all(name in one for one in figures)
+    }

@@ -21,6 +21,7 @@ from keras_interp.reproduce._results import (
     check_number,
 )
 from keras_interp.reproduce._tasks import chosen_names
+from keras_interp.reproduce.interpnet import _gve
 from keras_interp.reproduce.interpnet._birds import (
     CUB,
     DRAWN,
@@ -32,6 +33,7 @@ from keras_interp.reproduce.interpnet._rows import LOOKUP, add_rows, paired_diff
 from keras_interp.reproduce.interpnet._variants import (
     VARIANTS,
     DecoderRecipe,
+    add_class_scores,
     class_lookup,
     measured_describers,
     measured_variant,
@@ -54,8 +56,8 @@ class InterpnetSettings:
         root: The dataset's folder; None looks in `$KERAS_INTERP_DATA`.
         backbone: Of the features of photographs; `"squeezenet"` alone.
         weights: Path of its weights; None looks in `$KERAS_INTERP_DATA`.
-        categories: The rows that are trained, out of `"InterpNet_0"` to `"InterpNet_3"`
-            and `"captioning"`. None takes all.
+        categories: The rows that are trained, out of `"InterpNet_0"` to
+            `"InterpNet_3"`, `"captioning"` and `"GVE"`. None takes all.
         epochs: Most passes of the decoders over the sentences; None takes 40, or 4 when
             quick.
         seed: First of the seeds.
@@ -124,9 +126,7 @@ class InterpnetSettings:
 
     def variants(self) -> tuple[str, ...]:
         """The rows that are trained."""
-        if self.categories is None:
-            return tuple(VARIANTS)
-        return tuple(chosen_names(list(VARIANTS), self.categories))
+        return tuple(chosen_names([*VARIANTS, _gve.NAME], self.categories))
 
     def all_seeds(self) -> range:
         """The seeds of the run."""
@@ -229,8 +229,13 @@ class _Run:
         """What was measured before with the same settings, or is now."""
         file = f"{name}_seed_{seed}"
         known = self.runs.get(file)
-        if known is not None:
+        if known is not None and self.is_complete(known):
             self.say(f"{name}, seed {seed}: from {self.runs.path(file)}")
+            return known
+        if known is not None and "sentences" in known:
+            self.say(f"{name}, seed {seed}: class scores of {self.runs.path(file)}")
+            self.add_class_scores(known)
+            self.runs.put(file, known)
             return known
         self.say(f"{name}, seed {seed}")
         started = time.perf_counter()
@@ -242,6 +247,16 @@ class _Run:
                 self.say(f"  {decoding}: {_line(content[decoding])}")
         return content
 
+    @staticmethod
+    def is_complete(content: dict[str, Any]) -> bool:
+        """Whether class scores are there: earlier versions did not measure them."""
+        return "class_rank" in content.get("figures", content.get("human", {}))
+
+    def add_class_scores(self, content: dict[str, Any]) -> None:
+        assert self.birds is not None
+        test = self.birds.test
+        add_class_scores(content, self.birds.labels(test), self.birds.captions(test))
+
     def describers(self, seed: int) -> dict[str, Any]:
         assert self.birds is not None
         return measured_describers(self.birds, seed, self.scorer)
@@ -251,16 +266,17 @@ class _Run:
     ) -> dict[str, Any]:
         """Train and score; variants of as many hidden layers share a classifier."""
         assert self.birds is not None
-        hidden = VARIANTS[name][0]
+        is_gve = name == _gve.NAME
+        hidden = _gve.HIDDEN if is_gve else VARIANTS[name][0]
         if hidden not in classifiers:
             self.say(f"  classifier with hidden layers of {hidden}")
             classifiers[hidden] = trained_classifier(self.birds, hidden, seed)
-        classifier = classifiers[hidden]
-        content = measured_variant(
-            name, self.birds, classifier, self.settings.recipe(), seed, self.scorer
-        )
+        given = (classifiers[hidden], self.settings.recipe(), seed, self.scorer)
+        if is_gve:
+            return _gve.measured_gve(self.birds, *given)
+        content = measured_variant(name, self.birds, *given)
         if name == LOOKUP:
-            content["class_lookup"] = class_lookup(self.birds, classifier, self.scorer)
+            content["class_lookup"] = class_lookup(self.birds, given[0], self.scorer)
         return content
 
     def write(self, found: dict[str, list[dict[str, Any]]]) -> None:
@@ -288,7 +304,7 @@ class _Run:
 
 
 def _line(figures: dict[str, float]) -> str:
-    shown = ("bleu", "meteor", "cider", "cider_d", "distinct_sentences")
+    shown = ("bleu", "meteor", "cider", "cider_d", "distinct_sentences", "class_rank")
     text = ", ".join(f"{name} {figures[name]:.1f}" for name in shown)
     loss = figures["validation_loss"]
     swaps = f"{figures['cider_swap_class']:.1f} / {figures['cider_swap_any']:.1f}"

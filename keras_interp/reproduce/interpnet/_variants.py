@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -133,35 +133,101 @@ def measured_variant(
     ).history
     after = classifier.get_weights()
     unmoved = all((a == b).all() for a, b in zip(before, after, strict=True))
-    losses = np.array(history["val_loss"])
-    labels = birds.labels(birds.test)
     found = model.predict(birds.features[birds.test], batch_size=256, verbose=0)
-    common = {
-        "accuracy": float((found.argmax(axis=1) == labels).mean()),
-        "validation_loss": float(losses.min()),
-        "epochs": len(losses),
-        "best_epoch": int(losses.argmin()) + 1,
+    figures = {
+        **figures_of_training(history["val_loss"]),
+        "accuracy": float((found.argmax(axis=1) == birds.labels(birds.test)).mean()),
+        "validation_loss": float(min(history["val_loss"])),
         "classifier_unmoved": float(unmoved),
     }
     context = model.context(birds.features[birds.test])
-    written = birds.captions(birds.test)
+
+    def said(rows: np.ndarray, width: int) -> list[str]:
+        return model.explain(context=context[rows], beam_width=width)
+
+    return scored(said, birds, figures, recipe.beam_width, seed, scorer)
+
+
+def figures_of_training(losses: Sequence[float]) -> dict[str, float]:
+    """How many epochs there were, and the number of the best from 1."""
+    return {"epochs": len(losses), "best_epoch": int(np.argmin(losses)) + 1}
+
+
+def scored(
+    said: Callable[[np.ndarray, int], list[str]],
+    birds: DescribedBirds,
+    figures: dict[str, float],
+    beam_width: int,
+    seed: int,
+    scorer: metrics.MeteorScorer,
+) -> dict[str, Any]:
+    """Score what a decoder says of the test images, and of others in their place.
+
+    Args:
+        said: Gives sentences from what is known of some test images, by their places
+            and the width of the beam.
+        birds: What is described.
+        figures: Of the training, which stand beside the scores.
+        beam_width: Of the second decoding.
+        seed: Of the swapped images.
+        scorer: METEOR.
+
+    Returns:
+        What `measured_variant` gives.
+    """
+    labels, written = birds.labels(birds.test), birds.captions(birds.test)
     result: dict[str, Any] = {}
-    for figures, sentences, width in (
+    for place, sentences, width in (
         ("figures", "sentences", 1),
-        ("beam", "beam_sentences", recipe.beam_width),
+        ("beam", "beam_sentences", beam_width),
     ):
-
-        def said(rows: Any, width: int = width) -> list[str]:
-            return model.explain(context=context[rows], beam_width=width)
-
-        result[sentences] = said(slice(None))
-        result[figures] = common | scores_of(result[sentences], written, scorer)
+        result[sentences] = said(np.arange(len(labels)), width)
+        result[place] = figures | scores_of(result[sentences], written, scorer)
         for metric, same in (("cider_swap_class", True), ("cider_swap_any", False)):
-            swapped = said(other_images(labels, seed, same))
-            result[figures][metric] = (
+            swapped = said(other_images(labels, seed, same), width)
+            result[place][metric] = (
                 100 * metrics.cider(swapped, written, tokens="words").value
             )
+    add_class_scores(result, labels, written)
     return result
+
+
+def add_class_scores(
+    result: dict[str, Any], labels: np.ndarray, written: Sequence[Sequence[str]]
+) -> None:
+    """Put how well its sentences tell the class beside the scores of a decoder."""
+    both = result["sentences"] + result["beam_sentences"]
+    found = class_scores(
+        both, np.tile(labels, 2), sentences_of_classes(written, labels)
+    )
+    for place, each in zip(("figures", "beam"), np.split(found, 2), strict=True):
+        result[place] |= _means(each)
+
+
+def class_scores(
+    spoken: Sequence[str], labels: np.ndarray, about: Sequence[Sequence[str]]
+) -> np.ndarray:
+    """Class similarity, times 100 as CIDEr, and class rank of each sentence."""
+    found = [
+        score(list(spoken), labels, list(about), tokens="words").per_sentence
+        for score in (metrics.class_similarity, metrics.class_rank)
+    ]
+    return np.stack(found, axis=1) * (100.0, 1.0)
+
+
+def sentences_of_classes(
+    written: Sequence[Sequence[str]], labels: np.ndarray
+) -> list[list[str]]:
+    """All sentences about the images of each class."""
+    about: list[list[str]] = [[] for _ in range(labels.max() + 1)]
+    for label, group in zip(labels, written, strict=True):
+        about[label] += group
+    return about
+
+
+def _means(each: np.ndarray) -> dict[str, float]:
+    names = ("class_similarity", "class_rank")
+    return dict(zip(names, each.mean(axis=0).tolist(), strict=True))
 
 
 def scores_of(
@@ -191,15 +257,21 @@ def measured_describers(
     """Scores of the one sentence that fits all images, of people, and of chance."""
     learnt = np.concatenate([birds.fit, birds.validation])
     captions, written = birds.captions(learnt), birds.captions(birds.test)
-    count = len(written)
+    labels, count = birds.labels(birds.test), len(written)
     fixed = Consensus(captions, birds.labels(learnt)).of_all()
     spoken, others = human_sentences(written, seed)
-    return {
-        "sentence": fixed,
-        "fixed_sentence": scores_of([fixed] * count, written, scorer),
-        "human": scores_of(spoken, others, scorer),
-        "random": scores_of(random_sentences(captions, count, seed), written, scorer),
-    }
+    several = labels[np.array([len(group) > 1 for group in written])]
+    result: dict[str, Any] = {"sentence": fixed}
+    for name, sentences, references, classes in (
+        ("fixed_sentence", [fixed] * count, written, labels),
+        # A person's sentence is none of those that it is compared with.
+        ("human", spoken, others, several),
+        ("random", random_sentences(captions, count, seed), written, labels),
+    ):
+        about = sentences_of_classes(references, classes)
+        result[name] = scores_of(sentences, references, scorer)
+        result[name] |= _means(class_scores(sentences, classes, about))
+    return result
 
 
 def class_lookup(
@@ -211,4 +283,6 @@ def class_lookup(
     sentences = consensus.of_classes(birds.classes)
     found = classifier.predict(birds.features[birds.test], batch_size=256, verbose=0)
     spoken = [sentences[number] for number in found.argmax(axis=1)]
-    return scores_of(spoken, birds.captions(birds.test), scorer)
+    labels, written = birds.labels(birds.test), birds.captions(birds.test)
+    each = class_scores(spoken, labels, sentences_of_classes(written, labels))
+    return scores_of(spoken, written, scorer) | _means(each)
