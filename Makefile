@@ -32,7 +32,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 # The program's own text matters here, not TensorFlow's start-up log.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-slow test-oldest test-nightly test-site lint tutorials docs bench clean
+.PHONY: help demo test test-slow test-extras test-oldest test-nightly test-site lint tutorials docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -68,6 +68,12 @@ test: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
 test-slow: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
   $(VENV)/.installed-backends
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+# What works with packages that few users have; without them these tests are skipped.
+EXTRA_TESTS = tests/callbacks/test_filter_board.py
+test-extras: $(VENV)/.installed-dev $(VENV)/.installed-tensorboard \
+  $(VENV)/.installed-backends
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(EXTRA_TESTS)
 
 # A second environment that sees the packages of .venv, and before them a Keras of its
 # own: that takes seconds.

@@ -1,9 +1,12 @@
-"""Callbacks that watch the filter losses, or balance them with the task."""
+"""Callbacks that show what filters do while they learn, or balance their losses."""
 
-from keras_interp.callbacks.filter_loss_balance import FilterLossBalance
+from keras_interp.callbacks.filter_board import FilterBoard
 from keras_interp.callbacks.gradient_ratio import GradientRatio
 
-__all__ = ["FilterLossBalance", "GradientRatio"]
+# The explainer adds it by itself, so it lives there.
+from keras_interp.models.explainer._filter_loss_balance import FilterLossBalance
+
+__all__ = ["FilterBoard", "FilterLossBalance", "GradientRatio"]
 
 # Docs and pickles name the public package, not the module inside it.
 for _name in __all__:

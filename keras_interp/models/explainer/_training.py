@@ -22,6 +22,7 @@ from keras_interp.models.explainer._features import (
     first_images,
     is_features,
 )
+from keras_interp.models.explainer._filter_loss_balance import FilterLossBalance
 
 LEARNING_RATE = 3e-4
 
@@ -142,9 +143,6 @@ class DistilledModel(PerformerReader, keras.Model):
     def _fit(self, x: Any, y: Any, kwargs: dict[str, Any]) -> keras.callbacks.History:
         ratio = self.settings["filter_loss_balance"]
         if ratio is not None:
-            # Callbacks stand on the models.
-            from keras_interp.callbacks import FilterLossBalance
-
             callbacks = list(kwargs.get("callbacks") or ())
             kinds = [type(one) for one in callbacks]
             if FilterLossBalance not in kinds:
