@@ -306,6 +306,12 @@ def explanatory_graph(
     iterations: Annotated[
         int | None, typer.Option(help="Of learning, for each layer.")
     ] = None,
+    top_search: Annotated[
+        float, typer.Option(help="Window of the top layer, as a share of its side.")
+    ] = 0.15,
+    focus: Annotated[
+        float | None, typer.Option(help="Power of votes that a part is the mean of.")
+    ] = None,
 ) -> None:
     """Explanatory graph of Zhang, Cao, Shi, Wu and Zhu, 2018: nodes beside filters."""
     from keras_interp.reproduce import (
@@ -326,6 +332,8 @@ def explanatory_graph(
         development=development,
         filters=filters,
         iterations=iterations,
+        top_search=top_search,
+        focus=focus,
     )
     results = reproduce_explanatory_graph(settings, out)
     typer.echo(results.markdown())

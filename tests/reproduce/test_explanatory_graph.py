@@ -58,6 +58,8 @@ def test_drawn_birds_end_to_end(tmp_path, monkeypatch):
         ({"backbone": "mobilenet"}, "squeezenet"),
         ({"seeds": 0}, "seeds"),
         ({"filters": 0}, "filters"),
+        ({"top_search": 0.6}, "top_search"),
+        ({"focus": 0.0}, "focus"),
         ({"iterations": -1}, "iterations"),
         ({"categories": ("fish",)}, "fish"),
     ],

@@ -6,6 +6,9 @@ import dataclasses
 
 import numpy as np
 
+# How far a node looks, as a share of the map's side, in the released code.
+SEARCH = 0.15
+
 
 @dataclasses.dataclass(frozen=True)
 class Expectation:
@@ -17,25 +20,33 @@ class Expectation:
         sigmas: float32 `(nodes,)`, width of the Gaussian in pixels.
         log_scales: float32 `(N, nodes)`, logarithm of its integral: 0 where all
             parents agree on a place, the lower the more they differ.
+        search: greatest half side of a node's window, as a share of the map's side.
     """
 
     shifts: np.ndarray
     sigmas: np.ndarray
     log_scales: np.ndarray
+    search: float = SEARCH
 
     def part(self, nodes: slice) -> Expectation:
         """The same of some of the nodes."""
         return Expectation(
-            self.shifts[:, nodes], self.sigmas[nodes], self.log_scales[:, nodes]
+            self.shifts[:, nodes],
+            self.sigmas[nodes],
+            self.log_scales[:, nodes],
+            self.search,
         )
 
 
-def without_parents(images: int, nodes: int, sigma: float) -> Expectation:
+def without_parents(
+    images: int, nodes: int, sigma: float, search: float
+) -> Expectation:
     """Nodes at their mean positions, with one sigma for all."""
     return Expectation(
         np.zeros((images, nodes, 2), "float32"),
         np.full(nodes, sigma, "float32"),
         np.zeros((images, nodes), "float32"),
+        search,
     )
 
 

@@ -21,6 +21,7 @@ def check_params(params: Mapping[str, Any]) -> None:
         if params[name] is not None:
             _check_count(name, params[name])
     density, background = params["density"], params["background"]
+    top_search = params["top_search"]
     if density is not None and not 0 < density <= 1:
         raise ValueError(
             "Expected density above 0 and at most 1. Received: "
@@ -30,6 +31,11 @@ def check_params(params: Mapping[str, Any]) -> None:
         raise ValueError(
             "Expected background as a positive number. Received: "
             f"background={background!r}. Leave it out for 0.1."
+        )
+    if not 0 < top_search <= 0.5:
+        raise ValueError(
+            "Expected top_search above 0 and at most 0.5. Received: "
+            f"top_search={top_search!r}. Leave it out for the released code's 0.15."
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_interp.datasets._safe_files import write_atomically
+from keras_interp.graphs.explanatory._gaussian_product import SEARCH
 from keras_interp.graphs.explanatory._graph_layers import GraphLayer
 from keras_interp.graphs.explanatory._learning import LayerState
 from keras_interp.graphs.explanatory._votes import Nodes
@@ -67,6 +68,7 @@ def layers_as_arrays(
             {
                 "name": layer.name,
                 "map_size": list(layer.map_size),
+                "top_search": layer.top_search,
                 "field": [
                     np.ravel(np.asarray(value, "float64")).tolist()
                     for value in (field.size, field.stride, field.start)
@@ -108,6 +110,8 @@ def layers_from_arrays(
                 found["parents"],
                 found["rest"],
                 found["strengths"],
+                # Files of graphs before the argument hold none.
+                one.get("top_search", SEARCH),
             )
         )
     return layers

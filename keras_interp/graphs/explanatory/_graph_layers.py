@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_interp.graphs.explanatory._gaussian_product import (
+    SEARCH,
     Expectation,
     expectation_of_parents,
     without_parents,
@@ -38,6 +39,7 @@ class GraphLayer:
         rest: float32 `(F V, 2)`, mean over the pictures learnt from of where each node
             was found, in pixels.
         mean_strengths: float32 `(F V,)`, mean strength on those pictures.
+        top_search: how far nodes without parents look, as a share of the map's side.
     """
 
     name: str
@@ -49,6 +51,7 @@ class GraphLayer:
     parents: np.ndarray
     rest: np.ndarray
     mean_strengths: np.ndarray
+    top_search: float = SEARCH
 
     @property
     def grid(self) -> UnitGrid:
@@ -86,7 +89,7 @@ class GraphLayer:
         """Where the parents put the nodes in each picture."""
         if above is None or displacements is None or not self.parents.shape[1]:
             return without_parents(
-                images, len(self.parents), FIRST_SIGMA * self.grid.side
+                images, len(self.parents), FIRST_SIGMA * self.grid.side, self.top_search
             )
         sigmas = above.nodes.sigmas.ravel()
         return expectation_of_parents(displacements, sigmas, self.parents)

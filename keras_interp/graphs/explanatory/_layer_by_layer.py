@@ -164,6 +164,15 @@ def _learnt(
             bar.update(state.iteration)
     unknown = np.empty(0, "float32")
     layer = GraphLayer(
-        name, field, size, filters, scales, state.nodes, state.parents, unknown, unknown
+        name,
+        field,
+        size,
+        filters,
+        scales,
+        state.nodes,
+        state.parents,
+        unknown,
+        unknown,
+        recipe.top_search,
     )
     return layer, responses

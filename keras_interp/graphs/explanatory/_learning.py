@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_interp.graphs.explanatory._gaussian_product import (
+    SEARCH,
     Expectation,
     expectation_of_parents,
     without_parents,
@@ -24,7 +25,6 @@ from keras_interp.graphs.explanatory._votes import (
 
 # As shares of the map's side, in the released code.
 FIRST_SIGMA = 0.15
-SEARCH = 0.15
 BLUR = 0.025
 _NUMBERS_AT_ONCE = 24_000_000
 
@@ -38,6 +38,7 @@ class Recipe:
     parents: int = 15
     candidates: int = 600
     background: float = 0.1
+    top_search: float = SEARCH
 
     def density_of(self, grid: UnitGrid) -> float:
         """Nodes a filter for each unit of the map."""
@@ -172,7 +173,7 @@ def learn_layer(
             state.parents = _new_parents(
                 state, responses, grid, above, recipe, filters_at_once
             )
-        expected = expectation(state, grid, above, responses.shape[1])
+        expected = expectation(state, grid, above, responses.shape[1], recipe)
         votes = _all_votes(state, responses, grid, expected, recipe, filters_at_once)
         _update(state.nodes, votes, grid, recipe, step)
         state.log_likelihoods.append(float(votes.log_likelihood.sum()))
@@ -186,11 +187,20 @@ def _renews_parents(step: int) -> bool:
 
 
 def expectation(
-    state: LayerState, grid: UnitGrid, above: LayerAbove | None, images: int
+    state: LayerState,
+    grid: UnitGrid,
+    above: LayerAbove | None,
+    images: int,
+    recipe: Recipe,
 ) -> Expectation:
     """Where the nodes are expected: at their means until they have parents."""
     if above is None or not state.parents.shape[1]:
-        return without_parents(images, len(state.parents), FIRST_SIGMA * grid.side)
+        return without_parents(
+            images,
+            len(state.parents),
+            FIRST_SIGMA * grid.side,
+            recipe.top_search if above is None else SEARCH,
+        )
     return expectation_of_parents(above.displacements, above.sigmas, state.parents)
 
 
@@ -236,7 +246,6 @@ def _all_votes(
             grid,
             state.nodes.means[part],
             expected.part(_nodes_of(part, count)),
-            search=SEARCH,
             background=recipe.background,
         )
         for part in _chunks(responses, count, numbers, filters_at_once)
@@ -258,7 +267,7 @@ def find_all_nodes(
 ) -> FoundNodes:
     """The nodes of a layer in all pictures, in chunks of filters."""
     count = nodes.shape[1]
-    window = 2 * np.ceil(SEARCH * grid.side / grid.cell) + 1
+    window = 2 * np.ceil(expected.search * grid.side / grid.cell) + 1
     numbers = int(3 * window**2)
     parts = [
         find_nodes(
@@ -266,7 +275,6 @@ def find_all_nodes(
             grid,
             nodes.means[part],
             expected.part(_nodes_of(part, count)),
-            search=SEARCH,
         )
         for part in _chunks(responses, count, numbers, filters_at_once)
     ]
@@ -285,7 +293,7 @@ def _new_parents(
     recipe: Recipe,
     filters_at_once: int | None,
 ) -> np.ndarray:
-    expected = expectation(state, grid, above, responses.shape[1])
+    expected = expectation(state, grid, above, responses.shape[1], recipe)
     found = find_all_nodes(state.nodes, responses, grid, expected, filters_at_once)
     positions = found.positions.reshape(len(found.positions), -1, 2)
     scores = found.scores.reshape(len(positions), -1)

@@ -20,7 +20,9 @@ class PartLocator:
     A filter is of use for a part if its nodes near the part hold a larger share of its
     strength than nodes of all filters do: by how much is its weight. In a new picture
     its nodes vote, with their strengths, for the place that lies from them as the part
-    did, and the part is where most votes come together.
+    did, and the part is where most votes come together. With `focus` it is the mean of
+    all places, each with a power of its votes as its weight: votes that agree decide
+    alone, and votes that do not leave the part in their middle.
 
     Example:
 
@@ -49,6 +51,9 @@ class PartLocator:
             0.05.
         sharpness: power of the weights of the filters; the higher, the more the best
             filters decide. Defaults to 2.
+        focus: power of the votes of a place; the higher, the nearer is the part to the
+            place of most votes. Defaults to None, that place itself; 4 was best on
+            held-back birds.
 
     Raises:
         ValueError: if an argument is not positive.
@@ -59,12 +64,17 @@ class PartLocator:
     """
 
     def __init__(
-        self, radius: float = 0.12, width: float = 0.05, sharpness: float = 2.0
+        self,
+        radius: float = 0.12,
+        width: float = 0.05,
+        sharpness: float = 2.0,
+        focus: float | None = None,
     ) -> None:
         for name, value in (
             ("radius", radius),
             ("width", width),
             ("sharpness", sharpness),
+            ("focus", 1.0 if focus is None else focus),
         ):
             if not (np.isfinite(value) and value > 0):
                 raise ValueError(
@@ -72,9 +82,10 @@ class PartLocator:
                     f"{value!r}. Leave it out for the usual one."
                 )
         self.radius, self.width, self.sharpness = radius, width, sharpness
+        self.focus = focus
         self._weights = np.empty((0, 0))
 
-    def get_params(self, deep: bool = True) -> dict[str, float]:
+    def get_params(self, deep: bool = True) -> dict[str, float | None]:
         """The arguments that the locator was made with.
 
         Args:
@@ -87,6 +98,7 @@ class PartLocator:
             "radius": self.radius,
             "width": self.width,
             "sharpness": self.sharpness,
+            "focus": self.focus,
         }
 
     def fit(self, nodes: InferredNodes, landmarks: Any) -> PartLocator:
@@ -183,11 +195,9 @@ class PartLocator:
         votes = strengths[:, voters] * (weights / self._scales)[voters]
         step = self.width * float(np.hypot(*image_size)) / _STEPS_PER_WIDTH
         heat = _heat(aims, votes, image_size, step)
-        row, column = np.divmod(
-            heat.reshape(len(heat), -1).argmax(axis=1), heat.shape[2]
-        )
-        places = np.stack([column, row], axis=-1) * step
-        return np.where(heat.max(axis=(1, 2))[:, None] > 0, places, np.nan)
+        most = heat.max(axis=(1, 2), keepdims=True)
+        places = _places(heat / np.where(most > 0, most, 1.0), self.focus) * step
+        return np.where(most[:, 0] > 0, places, np.nan)
 
 
 def _heat(
@@ -213,6 +223,20 @@ def _heat(
             heat, _STEPS_PER_WIDTH, axis=axis, mode="constant", truncate=3.0
         )
     return heat[:, frame:-frame, frame:-frame]
+
+
+def _places(heat: np.ndarray, focus: float | None) -> np.ndarray:
+    """The cell (x, y) of the maximum, or the mean of all by a power of their heat."""
+    if focus is None:
+        row, column = np.divmod(
+            heat.reshape(len(heat), -1).argmax(axis=1), heat.shape[2]
+        )
+        return np.stack([column, row], axis=-1)
+    weights = heat**focus
+    by_axis = [weights.sum(axis=axis) for axis in (1, 2)]
+    moments = [one @ np.arange(one.shape[1], dtype="float64") for one in by_axis]
+    total = np.maximum(weights.sum(axis=(1, 2)), 1e-12)
+    return np.stack(moments, axis=-1) / total[:, None]
 
 
 def _several(nodes: InferredNodes) -> tuple[np.ndarray, np.ndarray]:

@@ -117,7 +117,6 @@ def cast_votes(
     means: np.ndarray,
     expected: Expectation,
     *,
-    search: float,
     background: float,
 ) -> Votes:
     """One E step of some filters, on all pictures at once.
@@ -130,7 +129,6 @@ def cast_votes(
         grid: places of the units.
         means: float32 `(F, V, 2)`, mean positions of the nodes.
         expected: of the same nodes, filter by filter.
-        search: greatest half side of a node's window, as a share of the map's side.
         background: density of the background, as a share of the mean density of all
             nodes of a filter.
 
@@ -144,7 +142,7 @@ def cast_votes(
     scales = np.exp(expected.log_scales.reshape(shape)).transpose(1, 0, 2)
     sigmas = expected.sigmas.reshape(filters, nodes)
     down, vertical, right, horizontal = _densities(
-        grid, means[:, None] + shifts, sigmas, search
+        grid, means[:, None] + shifts, sigmas, expected.search
     )
     vertical *= scales[..., None]
     mixture = np.swapaxes(vertical, -1, -2) @ horizontal
@@ -200,8 +198,6 @@ def find_nodes(
     grid: UnitGrid,
     means: np.ndarray,
     expected: Expectation,
-    *,
-    search: float,
 ) -> FoundNodes:
     """The most probable place of each node of some filters, on all pictures at once.
 
@@ -214,7 +210,6 @@ def find_nodes(
         grid: places of the units.
         means: float32 `(F, V, 2)`, mean positions of the nodes.
         expected: of the same nodes, filter by filter.
-        search: greatest half side of a node's window, as a share of the map's side.
 
     Returns:
         `FoundNodes`.
@@ -225,7 +220,7 @@ def find_nodes(
     shifts = expected.shifts.reshape(*shape, 2).transpose(1, 0, 2, 3)
     scales = np.exp(expected.log_scales.reshape(shape)).transpose(1, 0, 2)
     sigmas = expected.sigmas.reshape(filters, nodes)
-    half = half_windows(grid, sigmas, search)
+    half = half_windows(grid, sigmas, expected.search)
     centers = means[:, None] + shifts
     reach = np.ceil(float(half.max()) / grid.stride - 0.5).astype(int)
     # A frame of zeros: no window ends outside.

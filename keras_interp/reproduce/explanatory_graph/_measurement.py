@@ -132,7 +132,7 @@ class LocalizationFigures:
 
 
 def measure_localization(
-    task: GraphTask, nodes: InferredNodes, seed: int
+    task: GraphTask, nodes: InferredNodes, seed: int, focus: float | None = None
 ) -> list[LocalizationFigures]:
     """Errors of parts found by nodes, from one to three annotated pictures.
 
@@ -154,7 +154,7 @@ def measure_localization(
         for shots in SHOTS:
             draws = [rng.choice(usable, shots, replace=False) for _ in range(DRAWS)]
             guesses = [
-                PartLocator()
+                PartLocator(focus=focus)
                 .fit(_some(nodes, draw), places[draw, None])
                 .predict(others)[:, 0]
                 for draw in draws

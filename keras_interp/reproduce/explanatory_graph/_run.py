@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_interp.graphs import ExplanatoryGraph
+from keras_interp.graphs import ExplanatoryGraph, PartLocator
 from keras_interp.reproduce._results import (
     Results,
     check_folder,
@@ -56,6 +56,9 @@ class ExplanatoryGraphSettings:
         filters: Most filters of a layer that get nodes; None takes 128, or 32 when
             quick.
         iterations: Of expectation and maximisation; None takes 20, or 5 when quick.
+        top_search: How far nodes of the top layer look, as a share of the map's side.
+        focus: Power of the votes for a part of which its place is the mean; None takes
+            the place of most votes.
     """
 
     data: str = "cub"
@@ -70,6 +73,8 @@ class ExplanatoryGraphSettings:
     development: bool = False
     filters: int | None = None
     iterations: int | None = None
+    top_search: float = 0.15
+    focus: float | None = None
 
     def check(self) -> GraphPlan:
         """Refuse what could not be computed, and say what will be.
@@ -91,6 +96,9 @@ class ExplanatoryGraphSettings:
             )
         for name in ("epochs", "seeds", "filters", "iterations"):
             check_number(name, getattr(self, name))
+        # Both check their own arguments.
+        self.graph(self.seed)
+        PartLocator(focus=self.focus)
         return plan_graphs(
             self.data,
             self.root,
@@ -108,6 +116,7 @@ class ExplanatoryGraphSettings:
             filters=self.filters or (32 if self.quick else 128),
             iterations=self.iterations or (5 if self.quick else 20),
             seed=seed,
+            top_search=self.top_search,
         )
 
     def all_seeds(self) -> range:
@@ -173,7 +182,7 @@ def _run_task(
         path = out / f"{task.name}_seed_{seed}.checkpoint.npz"
         nodes = learn(task, graph, path)
         units.append(measure_layers(task, nodes))
-        parts.append(measure_localization(task, nodes, seed))
+        parts.append(measure_localization(task, nodes, seed, settings.focus))
         for kind, layers in units[-1].items():
             say(f"{task.name}, seed {seed}, {kind}: {_line(layers)}")
         for one in parts[-1]:

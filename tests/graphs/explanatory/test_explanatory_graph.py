@@ -138,6 +138,16 @@ def test_pixels_move_with_the_field(maps):
     np.testing.assert_array_equal(there.nodes.edges, here.nodes.edges)
 
 
+def test_how_far_the_top_layer_looks_matters_and_is_saved(graph, maps, tmp_path):
+    wide = ExplanatoryGraph(parents=2, iterations=8, top_search=0.45)
+    wide.fit_maps(maps, FIELDS, SIZE, verbose=0)
+    found = wide.infer_maps(maps)
+    assert not np.array_equal(found.positions, graph.infer_maps(maps).positions)
+    wide.save(tmp_path / "graph.npz")
+    loaded = ExplanatoryGraph.load(tmp_path / "graph.npz")
+    np.testing.assert_array_equal(loaded.infer_maps(maps).positions, found.positions)
+
+
 def test_saved_and_loaded(graph, maps, tmp_path):
     path = tmp_path / "graph.npz"
     graph.save(path)
@@ -337,6 +347,8 @@ def test_other_maps_than_learnt_from_are_refused(graph, maps):
         {"background": 0.0},
         {"background": float("nan")},
         {"filters_at_once": -1},
+        {"top_search": 0.0},
+        {"top_search": 0.6},
     ],
 )
 def test_wrong_arguments_are_refused(argument):

@@ -5,6 +5,7 @@ import pytest
 
 import keras_interp as ki
 from keras_interp.graphs import InferredNodes, PartLocator
+from keras_interp.graphs.explanatory._part_locator import _places
 
 SIZE = (100, 100)
 
@@ -67,6 +68,23 @@ def test_a_part_is_found_from_few_pictures(parts, shots):
     np.testing.assert_array_equal(locator.predict(nodes.picture(7)), found[7])
 
 
+def test_places_are_means_by_a_power_of_the_votes():
+    heat = np.zeros((1, 2, 5))
+    heat[0, 1, 1], heat[0, 1, 3] = 1.0, 0.5
+    np.testing.assert_array_equal(_places(heat, None), [[1, 1]])
+    np.testing.assert_allclose(_places(heat, 2.0), [[(1 + 3 * 0.25) / 1.25, 1]])
+    np.testing.assert_allclose(_places(heat, 60.0), [[1, 1]], atol=1e-9)
+
+
+def test_without_focus_the_place_of_most_votes_is_taken(parts):
+    nodes = nodes_of(parts)
+    most = PartLocator(focus=None).fit(nodes, parts[:, None]).predict(nodes)
+    sharp = PartLocator(focus=400.0).fit(nodes, parts[:, None]).predict(nodes)
+    step = 0.05 * np.hypot(*SIZE) / 4
+    assert np.abs(most - sharp).max() < step
+    assert np.abs(most / step - np.rint(most / step)).max() < 1e-6
+
+
 def test_absent_landmarks_do_not_count(parts):
     nodes = nodes_of(parts)
     landmarks = np.stack([parts, parts + 10], axis=1)
@@ -123,7 +141,7 @@ def test_what_does_not_fit_is_refused(parts):
     )
     with pytest.raises(ValueError, match="another graph"):
         locator.predict(other)
-    for name in ("radius", "width", "sharpness"):
+    for name in ("radius", "width", "sharpness", "focus"):
         with pytest.raises(ValueError, match=name):
             PartLocator(**{name: 0.0})
     assert ki.graphs.PartLocator(radius=0.2).get_params()["radius"] == 0.2

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from keras_interp.graphs.explanatory._gaussian_product import (
     Expectation,
     expectation_of_parents,
+    without_parents,
 )
+from keras_interp.graphs.explanatory._graph_layers import GraphLayer
 from keras_interp.graphs.explanatory._learning import (
     LayerState,
     Recipe,
@@ -22,6 +24,7 @@ from keras_interp.graphs.explanatory._votes import (
     cast_votes,
     find_nodes,
 )
+from keras_interp.receptive_fields import ReceptiveField
 
 GRID = UnitGrid(
     np.arange(6, dtype="float32") * 8 + 4,
@@ -92,6 +95,7 @@ def problem():
         rng.normal(0, 6, (4, 6, 2)).astype("float32"),
         rng.uniform(3, 14, 6).astype("float32"),
         rng.normal(-0.3, 0.2, (4, 6)).astype("float32"),
+        SEARCH,
     )
     return responses, means, expected
 
@@ -126,9 +130,7 @@ def loops(responses, means, expected):
 def test_the_votes_of_loops(problem):
     responses, means, expected = problem
     density, offset = loops(*problem)
-    found = cast_votes(
-        responses, GRID, means, expected, search=SEARCH, background=BACKGROUND
-    )
+    found = cast_votes(responses, GRID, means, expected, background=BACKGROUND)
     filters, images, nodes = density.shape[:3]
     moves, sigmas = np.zeros((filters, nodes, 2)), np.zeros((filters, nodes))
     strengths, likelihood = np.zeros((images, filters, nodes)), np.zeros(images)
@@ -159,7 +161,7 @@ def test_the_votes_of_loops(problem):
 def test_the_places_of_loops(problem):
     responses, means, expected = problem
     density, _ = loops(*problem)
-    found = find_nodes(responses, GRID, means, expected, search=SEARCH)
+    found = find_nodes(responses, GRID, means, expected)
     filters, images, nodes, height, width = density.shape
     for f in range(filters):
         for i in range(images):
@@ -182,7 +184,7 @@ def test_the_places_of_loops(problem):
 
 def test_a_node_without_evidence_lies_where_it_is_expected(problem):
     responses, means, expected = problem
-    found = find_nodes(0 * responses, GRID, means, expected, search=SEARCH)
+    found = find_nodes(0 * responses, GRID, means, expected)
     assert (found.scores == 0).all()
     wanted = means[None] + expected.shifts.reshape(4, 2, 3, 2)
     np.testing.assert_allclose(found.positions, GRID.clip(wanted), atol=1e-4)
@@ -191,7 +193,7 @@ def test_a_node_without_evidence_lies_where_it_is_expected(problem):
 def test_an_m_step_of_loops(problem):
     """Means go to their votes; sigmas stay in their limits."""
     responses, means, expected = problem
-    recipe = Recipe(density=3 / 42, iterations=1)
+    recipe = Recipe(density=3 / 42, iterations=1, top_search=0.3)
     state = LayerState(
         Nodes(means.copy(), np.full((2, 3), 9.0, "float32")), np.empty((6, 0), int)
     )
@@ -200,8 +202,9 @@ def test_an_m_step_of_loops(problem):
         np.zeros((4, 6, 2), "float32"),
         np.full(6, 0.15 * 8 * np.sqrt(42), "float32"),
         np.zeros((4, 6), "float32"),
+        0.3,
     )
-    votes = cast_votes(responses, GRID, means, first, search=0.15, background=0.1)
+    votes = cast_votes(responses, GRID, means, first, background=0.1)
     np.testing.assert_allclose(
         after.nodes.means, GRID.clip(means + votes.moves), atol=1e-3
     )
@@ -255,3 +258,32 @@ def test_candidates_move_are_strong_and_off_the_edge():
     assert set(found.tolist()) <= {0, 3}
     assert 2 not in found
     assert 4 not in found
+
+
+def test_nodes_without_parents_can_look_for_a_part_far_away():
+    """0.3 of the map's side from the mean: within three first spreads of 0.15."""
+    side = 20
+    places = np.arange(side, dtype="float32") * 8 + 4
+    grid = UnitGrid(places, places, np.array([8, 8], "float32"))
+    responses = np.zeros((1, 1, side, side), "float32")
+    responses[0, 0, 10, 16] = 1.0
+    means = np.array([[[84.0, 84.0]]], "float32")
+    layer = GraphLayer(
+        "conv",
+        ReceptiveField(size=32, stride=8, start=4),
+        (side, side),
+        np.array([0]),
+        np.ones(1, "float32"),
+        Nodes(means, np.full((1, 1), 9.0, "float32")),
+        np.empty((1, 0), int),
+        np.empty(0),
+        np.empty(0),
+        top_search=0.45,
+    )
+    free = layer.find(responses, None, None, None)
+    np.testing.assert_allclose(free.positions[0, 0, 0], [132.0, 84.0], atol=1e-4)
+    assert free.scores[0, 0, 0] > 0
+    led = without_parents(1, 1, 0.15 * 8 * side, 0.15)
+    found = find_nodes(responses, grid, means, led)
+    np.testing.assert_allclose(found.positions[0, 0, 0], [84.0, 84.0])
+    assert found.scores[0, 0, 0] == 0
