@@ -1,6 +1,8 @@
 """What describers of the synthetic birds can reach that know only half of it.
 
     python benchmarks/synthetic_birds_describers.py
+    keras-interp reproduce interpnet --data synthetic_birds --out interpnet
+    python benchmarks/synthetic_birds_describers.py --runs interpnet/runs
 
 Prints, for the test images of `synthetic_birds`, BLEU-4 and CIDEr of the sentences of
 
@@ -13,6 +15,8 @@ Prints, for the test images of `synthetic_birds`, BLEU-4 and CIDEr of the senten
 
 and the share of what they state that is right. Each describer writes the sentence of
 the highest expected BLEU-4 under what it knows, out of many that it holds possible.
+With `--runs` the images are those of that command, and the sentences of its decoders,
+their most likely words and their beam search, are rows as well.
 """
 
 from __future__ import annotations
@@ -20,9 +24,11 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
+import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -44,8 +50,11 @@ from keras_interp.datasets.synthetic.bird_sentences import (
     write_sentences,
 )
 from keras_interp.datasets.synthetic.bird_species import PARTS
+from keras_interp.reproduce.interpnet._birds import DRAWN_IMAGES
 
 Grams = collections.Counter
+# Of the names of rows.
+WIDTH = 32
 
 
 def grams(sentence: str) -> list[Grams]:
@@ -210,19 +219,40 @@ def measure(
         if fits(species, mentions):
             guessed += 1 / sum(fits(other, mentions) for other in table.values())
     print(
-        f"{name:>15} {corpus_bleu(sentences, references):7.1f} "
+        f"{name:>{WIDTH}} {corpus_bleu(sentences, references):7.1f} "
         f"{cider(sentences, references):6.2f} {100 * seen / stated:9.1f} "
         f"{100 * right / stated:9.1f} {100 * marks / max(1, named):11.1f} "
         f"{100 * guessed / len(sentences):8.1f} {len(set(sentences)):9d}"
     )
 
 
+def sentences_of_runs(folder: Path, images: int) -> Iterator[tuple[str, list[str]]]:
+    """What decoders said of the test images, by name, seed and way of decoding."""
+    for path in sorted(folder.glob("*_seed_*.json")):
+        content = json.loads(path.read_text("utf-8"))
+        name = path.stem.replace("_seed_", ", seed ")
+        decoders = {name: content}
+        for ablation, passed in content.get("ablations", {}).items():
+            decoders[f"{name}, {ablation}"] = passed
+        for title, one in decoders.items():
+            for key, decoding in (("sentences", ""), ("beam_sentences", ", beam")):
+                if len(one.get(key, ())) == images:
+                    yield title + decoding, one[key]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", type=int, default=1920)
     parser.add_argument("--sets", type=int, default=8, help="possible sets of ten")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        help="folder of sentences: runs of `keras-interp reproduce interpnet --data "
+        "synthetic_birds`, without --quick",
+    )
     arguments = parser.parse_args()
-    dataset = synthetic_birds(arguments.images, part_masks=False)
+    images = DRAWN_IMAGES if arguments.runs else arguments.images
+    dataset = synthetic_birds(images, part_masks=False)
     train, test = dataset.take_split("train"), dataset.take_split("test")
     birds = individuals_of(test, seed=0)
     by_class = best_by_class(train, limit=40)
@@ -242,11 +272,14 @@ def main() -> None:
     }
     print(f"{len(test)} test images of {len(test.class_names)} species; in per cent:")
     print(
-        f"{'':>15} {'BLEU-4':>7} {'CIDEr':>6} {'visible':>9} {'+ typical':>9} "
+        f"{'':>{WIDTH}} {'BLEU-4':>7} {'CIDEr':>6} {'visible':>9} {'+ typical':>9} "
         f"{'field marks':>11} {'species':>8} {'sentences':>9}"
     )
     for name, sentences in rows.items():
         measure(name, sentences, test.captions, test)
+    if arguments.runs:
+        for name, sentences in sentences_of_runs(arguments.runs, len(test)):
+            measure(name, sentences, test.captions, test)
     first = [some[0] for some in test.captions]
     measure("one of the ten", first, [some[1:] for some in test.captions], test)
     print("fixed:", by_class[-1])

@@ -20,7 +20,7 @@ from keras_interp.models.interpnet._captions import Captions, SentenceBatch
 
 # What the learning rate is divided by after an epoch without improvement.
 RATE_DIVISOR = 2.0
-# One step of the training on a batch: gives the loss so far of the epoch.
+# One step of the training on a batch: gives its loss.
 Step = Callable[[Any], float]
 
 
@@ -234,7 +234,6 @@ class BestTraining:
         if self._verbose:
             print(f"Epoch {epoch + 1}/{epochs}", flush=True)
         started = time.perf_counter()
-        self._model.reset_metrics()
         bar = keras.utils.Progbar(
             len(batches) + 1,
             verbose=int(self._verbose == 1),
@@ -266,10 +265,12 @@ class BestTraining:
         calls: keras.callbacks.CallbackList,
         bar: keras.utils.Progbar,
     ) -> float:
-        """All steps of an epoch; gives the mean loss."""
-        loss = float("nan")
+        """All steps of an epoch, of batches of one size; gives their mean loss."""
+        total = mean = 0.0
         for number, batch in enumerate(batches):
             calls.on_train_batch_begin(number)
+            # Some versions of Keras do so themselves, others add up the batches.
+            self._model.reset_metrics()
             loss = step(batch)
             if not np.isfinite(loss):
                 raise ValueError(
@@ -277,11 +278,13 @@ class BestTraining:
                     f"{loss} in epoch {epoch + 1}, step {number + 1}. Lower the "
                     "learning rate, or look at the inputs."
                 )
-            bar.update(number + 1, [("loss", loss)], finalize=False)
-            calls.on_train_batch_end(number, {"loss": loss})
+            total += loss
+            mean = total / (number + 1)
+            bar.update(number + 1, [("loss", mean)], finalize=False)
+            calls.on_train_batch_end(number, {"loss": mean})
             if self._shown.stop_training:
                 break
-        return loss
+        return mean
 
     def _stopped(self) -> bool:
         if self._patience is None or self._best is None:

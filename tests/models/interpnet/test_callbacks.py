@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+import keras_interp as ki
+
 
 class Calls(keras.callbacks.Callback):
     """Notes what is called, and with which model."""
@@ -78,6 +80,26 @@ def test_callbacks_of_keras_do_what_they_do_in_fit(make_model, colored, tmp_path
     assert best.explain(colored[0]) == model.explain(colored[0])
     for one, other in zip(best.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_batches(make_model, colored):
+    model, calls = make_model(dropout=0.0), Calls()
+    features, captions, validation = phases(colored)["fit_explainer"]
+    found = model.fit_explainer(
+        features,
+        captions,
+        validation,
+        epochs=1,
+        batch_size=12,
+        learning_rate=1e-12,
+        callbacks=[calls],
+        verbose=0,
+    ).history["loss"]
+    words, lengths = model.vocabulary.encode([s for group in captions for s in group])
+    logits = model.word_logits(np.repeat(features, 2, axis=0), words)
+    each = keras.ops.convert_to_numpy(ki.losses.sentence_loss(words, logits, lengths))
+    np.testing.assert_allclose(found, [each.mean()], rtol=1e-5)
+    assert calls.logs[0]["loss"] == found[0] and each.std() > 0.01
 
 
 def test_a_compiled_model_stays_compiled_as_it_was(make_model, colored):
