@@ -361,6 +361,9 @@ def srae(
     performer_epochs: Annotated[
         int | None, typer.Option(help="Passes of the performers.")
     ] = None,
+    pull_away: Annotated[
+        float, typer.Option(help="Weight of SRAE's pull-away term; the paper's is 5.")
+    ] = 0.0,
 ) -> None:
     """Explain class scores by five x-features, beside baselines and controls."""
     from keras_interp.reproduce import SraeSettings, reproduce_srae
@@ -377,6 +380,7 @@ def srae(
         quick=quick,
         development=development,
         performer_epochs=performer_epochs,
+        pull_away=pull_away,
     )
     results = reproduce_srae(settings, out)
     typer.echo(results.markdown())

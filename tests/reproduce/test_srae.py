@@ -104,7 +104,8 @@ def test_planted_data_end_to_end_in_two_runs(tmp_path, monkeypatch):
     stopped_at.append("SRAE")
     with pytest.raises(KeyboardInterrupt):
         reproduce_srae(
-            SraeSettings(data="planted_parts", quick=True, epochs=2), tmp_path
+            SraeSettings(data="planted_parts", quick=True, epochs=1, pull_away=5.0),
+            tmp_path,
         )
 
 
@@ -184,6 +185,7 @@ def test_a_difference_has_the_interval_of_student():
         ({"epochs": 0}, "Received: epochs=0"),
         ({"seeds": -1}, "Received: seeds=-1"),
         ({"performer_epochs": 0}, "Received: performer_epochs=0"),
+        ({"pull_away": -1.0}, "Received: pull_away=-1.0"),
         ({"categories": ("fc7",)}, "Received: categories=\\['fc7'\\]"),
         ({"data": "cub", "backbone": "vgg"}, "Received: backbone='vgg'"),
     ],

@@ -20,6 +20,8 @@ MODULES: dict[str, dict[str, Any]] = {
     "NN": {"reconstruction": None, "pretraining": None},
     "SAE": {"reconstruction": "mse", "reconstruction_weight": 300.0},
 }
+# Weight of SRAE's reconstruction where it has the pull-away term, of the released code.
+WEIGHT_WITH_PULL_AWAY = 15.0
 CONTRASTIVE = "ContrastiveExcitationBP"
 CONTROLS = ("uniform", "constant_center", "random_cell", "perfect")
 # What is measured at one go: the row of a module, and all that need none.
@@ -127,6 +129,7 @@ def train_module(
     logits: np.ndarray,
     epochs: int,
     seed: int,
+    pull_away: float = 0.0,
 ) -> ExplanationModule:
     """One module for each class, all trained together.
 
@@ -137,7 +140,12 @@ def train_module(
         logits: float32 `(N, classes)`.
         epochs: After the pre-training.
         seed: Of the weights.
+        pull_away: Weight of SRAE's pull-away term; 0 is without.
     """
+    options = dict(MODULES[kind])
+    if kind == "SRAE" and pull_away:
+        options["pull_away"] = pull_away
+        options["reconstruction_weight"] = WEIGHT_WITH_PULL_AWAY
     # Of the order of the examples.
     keras.utils.set_random_seed(seed)
     module = ExplanationModule(
@@ -146,7 +154,7 @@ def train_module(
         network.classes,
         hidden_units=HIDDEN_UNITS,
         seed=seed,
-        **MODULES[kind],
+        **options,
     )
     module.compile()
     module.fit_features(features, logits, epochs=epochs, verbose=0)
@@ -251,6 +259,7 @@ class NetworkMeasure:
         epochs: Of the modules.
         seed: Of modules, controls and the choice of units.
         draw: Takes each trained module and its row, for a figure.
+        pull_away: Weight of SRAE's pull-away term.
     """
 
     def __init__(
@@ -259,8 +268,10 @@ class NetworkMeasure:
         epochs: int,
         seed: int,
         draw: Callable[[str, ExplanationModule], None] = lambda kind, module: None,
+        pull_away: float = 0.0,
     ):
         self.network, self.epochs, self.seed, self.draw = network, epochs, seed, draw
+        self.pull_away = pull_away
         self.classes = [
             ClassMeasure(network, number, seed)
             for number in range(len(network.classes))
@@ -279,7 +290,13 @@ class NetworkMeasure:
     def _module(self, kind: str, features: np.ndarray, logits: np.ndarray) -> Rows:
         train = self.network.is_train
         module = train_module(
-            self.network, kind, features[train], logits[train], self.epochs, self.seed
+            self.network,
+            kind,
+            features[train],
+            logits[train],
+            self.epochs,
+            self.seed,
+            self.pull_away,
         )
         self.draw(kind, module)
         predicted = module.predict(features)

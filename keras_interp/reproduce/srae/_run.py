@@ -66,6 +66,9 @@ class SraeSettings:
         development: Leave the test images alone and score on held-back training
             images, for trying settings.
         performer_epochs: Passes of the performers.
+        pull_away: Weight of SRAE's pull-away term, which keeps the x-features apart;
+            the paper's code has 5, and then 15 for the reconstruction. 0 is equation
+            (1) without it.
     """
 
     data: str = CUB
@@ -79,6 +82,7 @@ class SraeSettings:
     quick: bool = False
     development: bool = False
     performer_epochs: int | None = None
+    pull_away: float = 0.0
 
     def check(self) -> Plan | None:
         """Refuse what could not be computed.
@@ -95,6 +99,11 @@ class SraeSettings:
         check_number("epochs", self.epochs)
         check_number("performer_epochs", self.performer_epochs)
         check_number("seeds", self.seeds)
+        if not 0.0 <= self.pull_away < float("inf"):
+            raise ValueError(
+                "Expected pull_away of 0 or more. Received: "
+                f"pull_away={self.pull_away}. Leave it out for equation (1)."
+            )
         self.kinds()
         if self.data != CUB:
             return None
@@ -235,7 +244,10 @@ class _Run:
             if kind == "SRAE" and seed == self.settings.seed:
                 draw_class_card(network, module, self.out / "figures")
 
-        measure = NetworkMeasure(network, self.settings.module_epochs(), seed, draw)
+        settings = self.settings
+        measure = NetworkMeasure(
+            network, settings.module_epochs(), seed, draw, settings.pull_away
+        )
         for name in MEASURED:
             file = f"{_name(network.kind, seed)}_{name}"
             content = self.runs.get(file)
