@@ -70,9 +70,10 @@ test-slow: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-tex
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 # What works with packages that few users have; without them these tests are skipped.
-EXTRA_TESTS = tests/callbacks/test_filter_board.py tests/models/test_export.py
+EXTRA_TESTS = tests/callbacks/test_filter_board.py tests/models/test_export.py \
+  tests/test_keras_hub.py
 test-extras: $(VENV)/.installed-dev $(VENV)/.installed-tensorboard \
-  $(VENV)/.installed-export $(VENV)/.installed-backends
+  $(VENV)/.installed-export $(VENV)/.installed-hub $(VENV)/.installed-backends
 	$(BIN)/python -m pytest $(PYTEST_ARGS) $(EXTRA_TESTS)
 
 # A second environment that sees the packages of .venv, and before them a Keras of its
