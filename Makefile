@@ -2,7 +2,7 @@
 #
 #   make demo        train an ordinary and an interpretable network, write demo_output/
 #   make test        the tests, but for the longest
-#   make test-slow   the longest: trainings from beginning to end, some on photographs
+#   make test-slow   the longest: trainings from beginning to end, every backend
 #   make test-oldest     the core of them with the oldest Keras that setup.cfg allows
 #   make test-nightly    the core of them with tonight's Keras
 #   make test-site    the built site, opened in Chromium
@@ -63,11 +63,12 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
   $(VENV)/.installed-backends
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not backends" --ignore tests/test_site.py \
+	  $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
   $(VENV)/.installed-backends
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "slow or backends" --ignore tests/test_site.py $(PYTEST_ARGS)
 
 # What works with packages that few users have; without them these tests are skipped.
 EXTRA_TESTS = tests/callbacks/test_filter_board.py tests/models/test_export.py \

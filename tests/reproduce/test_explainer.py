@@ -24,6 +24,7 @@ def test_unknown_data_is_refused(tmp_path):
         reproduce_explainer(ExplainerSettings(data="imagenet"), tmp_path)
 
 
+@pytest.mark.slow
 def test_drawn_birds_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setattr(_task, "SYNTHETIC_IMAGES", 320)
     lines = []

@@ -53,6 +53,7 @@ def locality(measured, kind):
     return np.nanmean([one.locality for one in measured.figures[kind]])
 
 
+@pytest.mark.slow
 def test_the_order_of_the_paper_holds_on_planted_data(planted):
     srae = locality(planted, "SRAE")
     for kind, least in (("SAE", 0.03), ("NN", 0.08), ("ExcitationBP", 0.12)):
@@ -65,6 +66,7 @@ def test_the_order_of_the_paper_holds_on_planted_data(planted):
     assert faithful["NN"] < faithful["SRAE"] < faithful["SAE"]
 
 
+@pytest.mark.slow
 def test_what_follows_the_parts_gains_from_them(planted):
     gain = {
         kind: np.mean([one.part_gain for one in figures])
