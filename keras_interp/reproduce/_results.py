@@ -237,8 +237,15 @@ class KeptMeasurements:
         path = self.path(name)
         if not path.is_file():
             return None
-        content = json.loads(path.read_text("utf-8"))
-        return content if content.pop("settings") == self._settings else None
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            settings = content.pop("settings")
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"Expected the measurements of an earlier run. Received: {path}, "
+                "which is damaged. Delete it, and they are made again."
+            ) from error
+        return content if settings == self._settings else None
 
     def put(self, name: str, content: dict[str, Any]) -> None:
         """Keep figures under a name; NaN comes back as NaN."""

@@ -100,3 +100,7 @@ def test_figures_are_kept_for_the_same_settings(tmp_path):
     assert same.get("fc6") == {"figures": {"locality": 1.5}}
     other = KeptMeasurements(tmp_path / "runs", {"epochs": 4, "rates": (1, 2)})
     assert other.get("fc6") is None and same.get("peaks") is None
+    for damage in ("{", "[]", "{}"):
+        kept.path("fc6").write_text(damage)
+        with pytest.raises(ValueError, match=r"fc6\.json, which is damaged"):
+            kept.get("fc6")

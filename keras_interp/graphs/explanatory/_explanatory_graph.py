@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from keras_interp.graphs.explanatory._graph_arguments import (
     check_counts,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 _IMAGES_AT_ONCE = 64
 
 
-class ExplanatoryGraph:
+class ExplanatoryGraph(BaseEstimator):
     """Part patterns that the filters of several layers of a network mix.
 
     A filter of an ordinary network fires on several parts. The graph gives each filter
@@ -89,8 +90,9 @@ class ExplanatoryGraph:
         iterations: of expectation and maximisation, for each layer. Defaults to 20.
         background: density of the background that the votes of a unit may go to, as a
             share of the mean density of a filter's nodes. Defaults to 0.1.
-        filters_at_once: filters computed together, which changes no result. Defaults
-            to None, as many as need some hundred megabytes.
+        filters_at_once: filters that are computed together, which bounds memory and
+            changes no result. Defaults to None, as many as need some hundred
+            megabytes.
         seed: of the first positions of the nodes. Defaults to 0.
         top_search: half side of the window in which nodes of the top layer look, which
             no parents lead, as a share of the map's side, at most 0.5. Defaults to
@@ -116,10 +118,14 @@ class ExplanatoryGraph:
         seed: int = 0,
         top_search: float = 0.15,
     ) -> None:
-        self.filters, self.density = filters, density
-        self.parents, self.parent_candidates = parents, parent_candidates
-        self.iterations, self.background = iterations, background
-        self.filters_at_once, self.seed = filters_at_once, seed
+        self.filters = filters
+        self.density = density
+        self.parents = parents
+        self.parent_candidates = parent_candidates
+        self.iterations = iterations
+        self.background = background
+        self.filters_at_once = filters_at_once
+        self.seed = seed
         self.top_search = top_search
         check_params(self.get_params())
         self._layers: list[GraphLayer] = []
@@ -127,19 +133,6 @@ class ExplanatoryGraph:
         self._parts: tuple[str, ...] | None = None
         self._model: Any = None
         self._preprocess: Callable[[Any], Any] | None = None
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments that the graph was made with.
-
-        Args:
-            deep: ignored; there for tools of scikit-learn.
-
-        Returns:
-            dict of the arguments of the constructor.
-        """
-        names = "filters density parents parent_candidates iterations background"
-        names += " filters_at_once seed top_search"
-        return {name: getattr(self, name) for name in names.split()}
 
     def set_params(self, **params: Any) -> ExplanatoryGraph:
         """Changes arguments of the constructor, for the next fit.
@@ -161,9 +154,7 @@ class ExplanatoryGraph:
                 "Leave the others out."
             )
         ExplanatoryGraph(**(known | params))
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
+        return super().set_params(**params)
 
     def fit(
         self,

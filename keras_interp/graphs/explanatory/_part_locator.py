@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from keras_interp.graphs.explanatory._inferred_nodes import InferredNodes
 from keras_interp.metrics._peaks import check_landmarks
@@ -14,7 +15,7 @@ _STEPS_PER_WIDTH = 4
 _LEAST_WEIGHT = 0.01
 
 
-class PartLocator:
+class PartLocator(BaseEstimator):
     """Locates parts by the nodes that lie near them in a few annotated pictures.
 
     A filter is of use for a part if its nodes near the part hold a larger share of its
@@ -81,25 +82,11 @@ class PartLocator:
                     f"Expected {name} as a positive number. Received: {name}="
                     f"{value!r}. Leave it out for the usual one."
                 )
-        self.radius, self.width, self.sharpness = radius, width, sharpness
+        self.radius = radius
+        self.width = width
+        self.sharpness = sharpness
         self.focus = focus
         self._weights = np.empty((0, 0))
-
-    def get_params(self, deep: bool = True) -> dict[str, float | None]:
-        """The arguments that the locator was made with.
-
-        Args:
-            deep: ignored; there for tools of scikit-learn.
-
-        Returns:
-            dict of the arguments of the constructor.
-        """
-        return {
-            "radius": self.radius,
-            "width": self.width,
-            "sharpness": self.sharpness,
-            "focus": self.focus,
-        }
 
     def fit(self, nodes: InferredNodes, landmarks: Any) -> PartLocator:
         """Learns which filters lie near each part, and how the part lies from them.
