@@ -28,7 +28,8 @@ def make_model(colored):
     vocabulary = ki.datasets.Vocabulary.from_sentences(colored[2])
 
     def make(**settings):
-        classifier = ki.models.interpnet_classifier(6, 3, (5, 4), seed=1)
+        # With this seed so small a classifier has live units on every backend.
+        classifier = ki.models.interpnet_classifier(6, 3, (5, 4), seed=4)
         small = {"units": 16, "embedding_dim": 6, "projection": 8, "dropout": 0.1}
         return ki.models.InterpNet(
             classifier, vocabulary, seed=2, **{**small, "max_length": 12, **settings}
@@ -43,7 +44,7 @@ def trained_weights(colored):
     keras.utils.set_random_seed(0)
     features, labels, captions = colored
     vocabulary = ki.datasets.Vocabulary.from_sentences(captions)
-    classifier = ki.models.interpnet_classifier(6, 3, (5, 4), seed=1)
+    classifier = ki.models.interpnet_classifier(6, 3, (5, 4), seed=4)
     model = ki.models.InterpNet(
         classifier,
         vocabulary,
