@@ -21,14 +21,32 @@ model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# Imported at once: `load_model` must know the classes of a saved file.
-from keras_interp import layers as layers
-from keras_interp import models as models
-from keras_interp._network.layer_outputs import feature_maps as feature_maps
-from keras_interp.receptive_fields import ReceptiveField as ReceptiveField
-from keras_interp.receptive_fields import receptive_field as receptive_field
+
+def _is_the_command() -> bool:
+    """Whether this process is the command `keras-interp`, and no user's program."""
+    started = Path(sys.argv[0] if sys.argv else "").name
+    if started in ("keras-interp", "keras-interp.exe", "keras-interp-script.py"):
+        return True
+    return sys.orig_argv[1:3] == ["-m", "keras_interp.cli"]
+
+
+if _is_the_command():
+    # Help and the completion of a shell need no Keras, whose import takes seconds;
+    # what computes imports it. TensorFlow reads how much it is to say as it is
+    # imported, and the program's own text matters here, not its start-up log.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+else:
+    # Imported at once: `load_model` must know the classes of a saved file.
+    from keras_interp import layers as layers
+    from keras_interp import models as models
+    from keras_interp._network.layer_outputs import feature_maps as feature_maps
+    from keras_interp.receptive_fields import ReceptiveField as ReceptiveField
+    from keras_interp.receptive_fields import receptive_field as receptive_field
 
 __version__ = "0.1.0"
 
@@ -47,15 +65,15 @@ _SUBPACKAGES = (
 # Where a public name of the top level lives.
 _NAMES = {
     "InterpretableConv": "keras_interp.layers",
+    "ReceptiveField": "keras_interp.receptive_fields",
     "explain": "keras_interp.reporting",
+    "feature_maps": "keras_interp._network.layer_outputs",
+    "receptive_field": "keras_interp.receptive_fields",
     "report": "keras_interp.reporting",
 }
 
 __all__ = [
-    "ReceptiveField",
     "__version__",
-    "feature_maps",
-    "receptive_field",
     *_SUBPACKAGES,
     *_NAMES,
 ]

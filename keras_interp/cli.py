@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +9,8 @@ import typer
 
 from keras_interp.cli_data import data_app
 from keras_interp.cli_explain import explain
-
-# The program's own text matters here, not TensorFlow's start-up log.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from keras_interp.cli_process import ComputingCommand, run_as_batch_job
+from keras_interp.cli_report import report
 
 # Options that several commands have.
 Root = Annotated[Path | None, typer.Option(help="The dataset's folder, extracted.")]
@@ -50,6 +46,7 @@ reproduce_app = typer.Typer(
 app.add_typer(reproduce_app, name="reproduce")
 app.add_typer(data_app, name="data")
 app.command("explain")(explain)
+app.command("report")(report)
 
 
 def _say_version(wanted: bool) -> None:
@@ -88,35 +85,6 @@ def demo(
     from keras_interp.reproduce._demo import run_demo
 
     run_demo(out, num_images=images, epochs=epochs, seed=seed)
-
-
-@app.command()
-def report(
-    model: Annotated[Path, typer.Argument(help="A .keras file.")],
-    data: Annotated[str, typer.Option(help="Dataset with landmarks.")] = (
-        "synthetic_parts"
-    ),
-    root: Root = None,
-    layer: Annotated[
-        str | None, typer.Option(help="Layer to look at; the last one if not given.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
-) -> None:
-    """Measure a saved model's filters and write one HTML page about them.
-
-    The model takes images from 0 to 255, as the datasets give them.
-    """
-    import keras_interp as ki
-    from keras_interp.reporting._saved_model import load_saved_model
-
-    network = load_saved_model(model)
-    height, width = network.input_shape[1:3]
-    if data == "synthetic_parts":
-        dataset = ki.datasets.load(data, image_size=height)
-    else:
-        dataset = ki.datasets.load(data, root, size=(height, width))
-    ki.report(network, dataset, out, layer_name=layer)
-    typer.echo(f"Written to {out}")
 
 
 @reproduce_app.command()
@@ -453,6 +421,11 @@ def interpnet(
     typer.echo(f"Written to {out}")
 
 
+for _commands in (app, data_app, reproduce_app):
+    for _command in _commands.registered_commands:
+        _command.cls = ComputingCommand
+
+
 def _names(categories: str | None) -> tuple[str, ...] | None:
     """The names of a list with commas between, spaces at the commas or not."""
     if categories is None:
@@ -462,24 +435,12 @@ def _names(categories: str | None) -> tuple[str, ...] | None:
 
 def main() -> None:
     """Run the command; a wrong argument is one line, not a traceback."""
-    _run_as_batch_job()
+    run_as_batch_job()
     try:
         app()
     except (ValueError, OSError, ImportError) as error:
         typer.echo(f"keras-interp: {error}", err=True)
         raise SystemExit(2) from None
-
-
-def _run_as_batch_job() -> None:
-    """Tell Linux that this process computes and waits for nobody.
-
-    Threads of an ordinary process are woken on the core of the thread that wakes them.
-    On few cores that put both of a training's threads on one core for whole epochs,
-    while the other core was idle.
-    """
-    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def explain(
     ] = None,
 ) -> None:
     """Say why a saved model gives images their class: a page and a figure for each."""
-    names = None if class_names is None else _class_names(class_names)
+    names = None if class_names is None else class_names_of(class_names)
     files = _image_files(images)
     typer.echo(f"Loading {model}")
     from keras_interp.reporting._explain import METHODS
@@ -78,9 +78,9 @@ def explain(
     from keras_interp.reporting._preparation import preparation_of, shown_image
     from keras_interp.reporting._saved_model import load_saved_model
 
-    _import_modules(modules or [])
+    import_modules(modules or [])
     network = load_saved_model(model)
-    side = _image_size(network, size)
+    side = image_size(network, size)
     preparation = preparation_of(network, preprocess)
     typer.echo(f"Images are prepared as {preparation.name!r}. {preparation.reason}")
     pages = _pages(out, files)
@@ -96,7 +96,7 @@ def explain(
             class_index=class_index,
             methods=METHODS if methods is None else _split(methods),
             layer_name=layer,
-            preprocess=preparation.function,
+            preprocess=preparation,
             top=top,
         )
         _say(file, why)
@@ -112,7 +112,7 @@ def _split(names: str) -> list[str]:
     return [name for name in map(str.strip, names.split(",")) if name]
 
 
-def _class_names(given: str) -> list[str]:
+def class_names_of(given: str) -> list[str]:
     """Names of classes from a file, or from the command line itself."""
     path = Path(given)
     if not path.is_file():
@@ -159,7 +159,7 @@ def _image_files(given: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _import_modules(modules: Sequence[str]) -> None:
+def import_modules(modules: Sequence[str]) -> None:
     if modules:
         # As `python -m` does: modules of the folder that the user stands in.
         sys.path.insert(0, os.getcwd())
@@ -167,7 +167,7 @@ def _import_modules(modules: Sequence[str]) -> None:
         importlib.import_module(module)
 
 
-def _image_size(network: Any, side: int | None) -> tuple[int, int] | None:
+def image_size(network: Any, side: int | None) -> tuple[int, int] | None:
     """(height, width) of the images of a model, `None` for that of each file."""
     inputs = getattr(network, "inputs", None) or []
     shapes = [tuple(tensor.shape) for tensor in inputs]

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import keras_interp
@@ -29,25 +30,54 @@ def test_a_shell_completes_commands():
     assert result.output.split() == ["explain"]
 
 
-def test_wrong_data_is_one_line_and_no_traceback():
-    command = [sys.executable, "-m", "keras_interp.cli", "reproduce", "icnn"]
-    result = subprocess.run(
-        [*command, "--data", "mnist"], capture_output=True, text=True, check=False
-    )
+@pytest.fixture
+def command(tmp_path):
+    """Runs the command as a shell does, with no setting for TensorFlow's log."""
+    script = tmp_path / "keras-interp"
+    script.write_text("from keras_interp.cli import main\nmain()\n")
+    settings = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    settings["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, "-X", "importtime", str(script), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=settings | environment,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("words", ["keras-interp ex", "keras-interp explain --me"])
+def test_a_shell_completes_without_loading_keras(command, words):
+    asked = {"_KERAS_INTERP_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    result = command(COMP_CWORD=str(words.count(" ")), **asked)
+    imported = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
+    assert "keras_interp.cli_explain" in imported
+    assert not {"keras", "tensorflow", "numpy"} & imported
+    assert result.stdout.split() == ["explain" if words.endswith("ex") else "--methods"]
+
+
+def test_wrong_data_is_one_line_and_no_traceback(command):
+    result = command("reproduce", "icnn", "--data", "mnist")
+    said = [line for line in result.stderr.splitlines() if "import time" not in line]
+    # Nor is there a line of TensorFlow, which tells much as it is imported.
+    assert len(said) == 1 and said[0].startswith("keras-interp: Expected data out of")
     assert result.returncode == 2
-    assert "keras-interp: Expected data out of" in result.stderr
-    assert "Written to" not in result.stdout
-    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such job")
 @pytest.mark.parametrize("before", ["SCHED_OTHER", "SCHED_IDLE"])
 def test_the_command_is_a_batch_job_unless_its_user_chose_otherwise(before):
     code = (
-        "import atexit, os, sys; from keras_interp.cli import main\n"
+        "import atexit, os, sys; sys.argv = ['keras-interp', '--help']\n"
+        "from keras_interp.cli import main\n"
         f"os.sched_setscheduler(0, os.{before}, os.sched_param(0))\n"
         "atexit.register(lambda: print('policy', os.sched_getscheduler(0)))\n"
-        "sys.argv = ['keras-interp', '--help']; main()"
+        "main()"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -66,6 +96,20 @@ def test_report_of_a_saved_model(tmp_path):
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0 and str(page) in result.output
     assert "part_conv" in page.read_text()
+
+
+def test_report_of_a_folder(tmp_path):
+    model = demo_network(64, 7, interpretable=True, filters=4)
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "images" / "bird").mkdir(parents=True)
+    Image.new("RGB", (80, 70), "red").save(tmp_path / "images" / "bird" / "one.jpg")
+    page = tmp_path / "page.html"
+    arguments = ["report", str(tmp_path / "model.keras"), str(tmp_path / "images")]
+    result = CliRunner().invoke(app, [*arguments, "--out", str(page)])
+    assert result.exit_code == 0 and "Images are prepared as 'none'" in result.output
+    assert "1 of 64×64, without landmarks" in page.read_text()
+    error = CliRunner().invoke(app, [*arguments, "--data", "cub"]).exception
+    assert "a folder of images or --data" in str(error)
 
 
 def test_report_names_a_missing_file(tmp_path):

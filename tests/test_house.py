@@ -32,8 +32,10 @@ ORDER = (
     "callbacks",
     "reporting",
     "reproduce",
+    "cli_process",
     "cli_data",
     "cli_explain",
+    "cli_report",
     "cli",
 )
 # A method that is a shorter way to call what stands above it imports that when called.

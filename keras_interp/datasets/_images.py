@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".gif", ".webp")
 
 
 def list_images(folder: Path) -> list[Path]:

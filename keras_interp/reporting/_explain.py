@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,12 +16,14 @@ from keras_interp import attribution
 from keras_interp._network.images import image_inputs
 from keras_interp.attribution import PartContributions, XFeatureMaps
 from keras_interp.datasets import PartsDataset
+from keras_interp.datasets._images import read_photograph
 from keras_interp.graphs import DecisionTree, ParseTree, decision_modes
 from keras_interp.metrics import FilterNames, read_feature_maps
 from keras_interp.metrics._peaks import positions_and_scores, to_numpy
 from keras_interp.models import Explainer, ExplanationModule, InterpNet
 from keras_interp.receptive_fields import receptive_field
 from keras_interp.reporting._explanation import Explanation, FilterContributions
+from keras_interp.reporting._preparation import prepared_by, shown_image
 
 METHODS = ("grad_cam", "integrated_gradients", "excitation_backprop")
 
@@ -35,7 +39,7 @@ def explain(
     dataset: PartsDataset | None = None,
     methods: Sequence[str] = METHODS,
     layer_name: str | None = None,
-    preprocess: Callable[[np.ndarray], Any] | None = None,
+    preprocess: Callable[[np.ndarray], Any] | str | None = None,
     top: int = 5,
 ) -> Explanation:
     """Says why a network gives one image its class, in all the ways that apply.
@@ -58,7 +62,8 @@ def explain(
         model: built Keras model that classifies images: one probability, or a score
             for each class.
         image: `(H, W, C)` in the size that the model takes, a batch of one, a PIL
-            image, or the path of an image file (read as 0 to 255).
+            image, or the path of an image file, which is read as 0 to 255, turned as
+            its camera says and resized to the model's size.
         class_names: a name for each class; of a model with one output the name of yes,
             or those of no and yes. Default: `"class 0"` and so on.
         class_index: the class to explain. Default: the one with the greatest score.
@@ -70,21 +75,29 @@ def explain(
         methods: functions of `ki.attribution` that take a model, images and a class.
         layer_name: layer of the filters. Default: the last interpretable layer, or the
             last convolution where there is none.
-        preprocess: applied to the image as a batch before the model. Default: it goes
-            in as it is.
+        preprocess: applied to the image as a batch before the model, or a name:
+            `"none"`, `"unit"` (0 to 1), `"tf"` (-1 to 1), `"caffe"` or `"torch"` (as in
+            `keras.applications`), or a network of `ki.models`. Default: a file, a PIL
+            image or uint8 numbers are prepared as the model itself tells, where it
+            rescales its images; where it does not, and for other numbers, they go in as
+            they are. `.preparation` says which of these it was.
         top: how many classes are shown.
 
     Returns:
         `Explanation`: `.top`, `.maps`, `.filters`, `.parts`, `.x_features`, `.path`,
-        `.sentence`, `.left_out`, with `.plot()` and `.to_html(path)`.
+        `.sentence`, `.left_out`, `.preparation`, with `.plot()` and `.to_html(path)`.
 
     Raises:
-        ValueError: for several images, names of another number than the classes, a
+        ValueError: for several images, an image or a file that the model cannot take,
+            an unknown name in `preprocess`, names of another number than the classes, a
             class that is out of range, an unknown method, or something in `using` that
             explains nothing.
     """
-    shown = _one_image(model, image, preprocess)
-    batch = shown if preprocess is None else to_numpy(preprocess(shown.copy()))
+    shown = _one_image(model, image)
+    prepare, preparation, is_known = prepared_by(model, preprocess, _are_pixels(image))
+    if not is_known and isinstance(image, str | os.PathLike):
+        warnings.warn(preparation, stacklevel=2)
+    batch = shown if prepare is None else to_numpy(prepare(shown.copy()))
     explaining = _by_kind(using, dataset)
     for method in methods:
         _check_method(method)
@@ -126,20 +139,33 @@ def explain(
             "filters", lambda: _filters(model, batch, layer_name, target, names)
         ),
         left_out=tuple(left_out),
+        preparation=preparation,
         **found,
     )
 
 
-def _one_image(
-    model: Any, image: Any, preprocess: Callable[[np.ndarray], Any] | None
-) -> np.ndarray:
-    """The image as a batch of one, as it was given."""
+def _one_image(model: Any, image: Any) -> np.ndarray:
+    """The image as a batch of one, as it was given; a file in the model's size."""
+    inputs = getattr(model, "inputs", None) or []
+    if isinstance(image, str | os.PathLike) and len(inputs) == 1:
+        size = tuple(inputs[0].shape)[1:3]
+        pixels = read_photograph(Path(image), None if None in size else size)
+        return shown_image(model, pixels)[None]
     shown = image_inputs(model, image).images
     if len(shown) != 1:
         raise ValueError(
             f"Expected one image. Received: {len(shown)}. Explain them one by one."
         )
     return shown
+
+
+def _are_pixels(image: Any) -> bool:
+    """Whether an image is known to hold numbers from 0 to 255."""
+    if isinstance(image, str | os.PathLike):
+        return True
+    if not hasattr(image, "dtype"):
+        image = np.asarray(image)
+    return keras.backend.standardize_dtype(image.dtype) == "uint8"
 
 
 def _by_kind(using: Sequence[Any], dataset: PartsDataset | None) -> dict[type, Any]:

@@ -88,6 +88,8 @@ class Explanation:
         path: `ParseTree` of a `DecisionTree`, or `None`.
         sentence: of an `InterpNet`, or `None`.
         left_out: what is missing, and why, one sentence each.
+        preparation: in which numbers the model was given the image, and how that is
+            known.
     """
 
     image: np.ndarray
@@ -102,6 +104,7 @@ class Explanation:
     path: ParseTree | None = None
     sentence: str | None = None
     left_out: tuple[str, ...] = ()
+    preparation: str = ""
 
     @property
     def class_name(self) -> str:
@@ -230,6 +233,7 @@ class Explanation:
             summary=self.sentence or f"The network says {self._said()}.",
             sections=[section for section in sections if section is not None],
             facts=[(self.class_names[i], f"{self.score(i):.3f}") for i in self.top],
+            footer=self.preparation,
             lead=ReportFigure.drawn(self.plot(), str(self).replace("\n", "; ")),
         )
         return write_report(content, path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,32 +13,47 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_interp.datasets._images import list_images, read_images
+from keras_interp.datasets._images import in_threads, list_images, read_photograph
 from keras_interp.metrics._peaks import to_numpy
+from keras_interp.reporting._preparation import shown_image
 
 _FORMS = (
     "a PartsDataset, an array (images, height, width, channels), a folder of image "
-    "files, or a tf.data.Dataset, keras.utils.PyDataset or other iterable of batches"
+    "files or of a folder for each class, or a tf.data.Dataset, "
+    "keras.utils.PyDataset or other iterable of batches"
 )
 
 
-def gathered_images(
-    model: keras.Model, images: Any
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Images without landmarks, and the labels that come with them.
+@dataclasses.dataclass(frozen=True)
+class GatheredImages:
+    """Images without landmarks, and what comes with them.
 
     Args:
-        model: whose input size the files of a folder get.
-        images: one of `_FORMS`. Of batches `(images, labels, ...)` the first two count.
-
-    Returns:
-        Images `(N, H, W, C)` in the numbers that they came in, and labels `(N,)`, or
-        `None` where none came.
+        images: `(N, H, W, C)` in the numbers that they came in.
+        labels: `(N,)`, or one-hot, or `None` where none came.
+        class_names: names of the classes of `labels`, or `None`.
+        titles: a word for each image, such as the name of its file; `""` for none.
+        are_files: whether the images were read here, from 0 to 255.
     """
-    labels = None
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    class_names: tuple[str, ...] | None
+    titles: tuple[str, ...]
+    are_files: bool = False
+
+
+def gathered_images(model: keras.Model, images: Any) -> GatheredImages:
+    """Images without landmarks, from any of the forms that a report takes.
+
+    Args:
+        model: whose input size and channels the files of a folder get.
+        images: one of `_FORMS`. Of batches `(images, labels, ...)` the first two count.
+    """
     if isinstance(images, str | os.PathLike):
-        array = _of_folder(Path(images), model)
-    elif keras.ops.is_tensor(images) or hasattr(images, "__array__"):
+        return _of_folder(Path(images), model)
+    labels = None
+    if keras.ops.is_tensor(images) or hasattr(images, "__array__"):
         array = to_numpy(images)
     else:
         array, labels = _of_batches(images)
@@ -46,15 +64,29 @@ def gathered_images(
             f"Expected dataset as {_FORMS}, with at least one image. Received: images "
             f"of shape {array.shape}."
         )
-    return array, labels
+    return GatheredImages(array, labels, None, ("",) * len(array))
 
 
-def _of_folder(folder: Path, model: keras.Model) -> np.ndarray:
+def _of_folder(folder: Path, model: keras.Model) -> GatheredImages:
+    """The image files of a folder, or of folders in it that are classes."""
     paths = list_images(folder) if folder.is_dir() else []
+    classes = _classes(folder)
+    if paths and classes:
+        warnings.warn(
+            f"The {len(paths)} image files in {str(folder)!r} itself are read; its "
+            f"folders, {', '.join(list(classes)[:3])} and so on, are left out. Move "
+            "the files away to read the folders as classes.",
+            stacklevel=5,
+        )
+    names, labels = None, None
+    if not paths and classes:
+        paths = [path for files in classes.values() for path in files]
+        names = tuple(classes)
+        labels = np.repeat(np.arange(len(names)), list(map(len, classes.values())))
     if not paths:
         raise ValueError(
             f"Expected dataset as {_FORMS}. Received: {str(folder)!r}, which is no "
-            "folder with image files."
+            "folder with image files or with folders of them."
         )
     height, width = model.input_shape[1:3]
     if height is None or width is None:
@@ -62,7 +94,37 @@ def _of_folder(folder: Path, model: keras.Model) -> np.ndarray:
             "Expected a model of one image size to read a folder for. Received: a "
             f"model that takes {model.input_shape}. Pass the images as an array."
         )
-    return read_images(paths, (height, width))
+    read = functools.partial(read_photograph, size=(height, width))
+    images = in_threads(read, paths)
+    if model.input_shape[-1] == 1:
+        images = [shown_image(model, image) for image in images]
+    titles = tuple(path.name for path in paths)
+    return GatheredImages(np.stack(images), labels, names, titles, are_files=True)
+
+
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    """Image files by folder, as `keras.utils.image_dataset_from_directory` has them.
+
+    That is every folder that is not hidden, in the order of the names, with all that
+    lies anywhere below it. A folder without images counts as a class there; here it
+    does where another one has some.
+    """
+    if not folder.is_dir():
+        return {}
+    inside = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
+    files = {
+        path.name: [file for below in _folders(path) for file in list_images(below)]
+        for path in inside
+    }
+    return files if any(files.values()) else {}
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [Path(name) for name, _, _ in sorted(os.walk(folder))]
 
 
 def _of_batches(batches: Any) -> tuple[np.ndarray, np.ndarray | None]:

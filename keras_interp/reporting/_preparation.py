@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -58,6 +59,16 @@ class Preparation:
     reason: str
 
     @property
+    def sentence(self) -> str:
+        """What is done, and where that is known from."""
+        words = PREPARATIONS.get(self.name, f"the numbers that {self.name} takes")
+        return f"The model is given {words}. {self.reason}"
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images from 0 to 255 in the numbers that the model takes."""
+        return images if self.function is None else self.function(images)
+
+    @property
     def function(self) -> Preprocess | None:
         """What `ki.explain` takes as `preprocess`."""
         if self.name == "none":
@@ -73,7 +84,53 @@ class Preparation:
         return functools.partial(preprocess_input, backbone=self.name)
 
 
-def preparation_of(model: keras.Model, given: str | None = None) -> Preparation:
+def prepared_by(
+    model: keras.Model,
+    given: Callable[[np.ndarray], Any] | str | None,
+    are_pixels: bool,
+) -> tuple[Callable[[np.ndarray], Any] | None, str, bool]:
+    """What prepares images for a model, and a sentence that says why.
+
+    Args:
+        model: built Keras model.
+        given: a function, a name as in `preparation_of`, or `None`.
+        are_pixels: whether the images are known to be from 0 to 255. Then a model that
+            tells what it takes is asked; other numbers go in as they are.
+
+    Returns:
+        The function, or `None` where images go in as they are; the sentence; and
+        whether it is known what the model takes.
+    """
+    if isinstance(given, str):
+        given = preparation_of(model, given, option="preprocess=")
+    if isinstance(given, Preparation):
+        return given.function, given.sentence, True
+    if given is not None:
+        return given, "The image was prepared by the function that was given.", True
+    if not are_pixels:
+        return None, "The model is given the numbers as they came.", True
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[-1]:
+        try:
+            found = preparation_of(model)
+        except ValueError:
+            hint = _hint(model, "preprocess=")
+        else:
+            return found.function, found.sentence, True
+    else:
+        hint = None
+    words = (
+        "It cannot be known in which numbers the model takes its images, for nothing "
+        "in it rescales them: it is given 0 to 255, which may be wrong. Pass "
+        f"preprocess= as one of {', '.join(PREPARATIONS)}, or as the function that was "
+        "used in training."
+    )
+    return None, words if hint is None else f"{words} {hint}", False
+
+
+def preparation_of(
+    model: keras.Model, given: str | None = None, option: str = "--preprocess "
+) -> Preparation:
     """How images from 0 to 255 are prepared for a model.
 
     Example:
@@ -87,6 +144,7 @@ def preparation_of(model: keras.Model, given: str | None = None) -> Preparation:
         model: built Keras model of one input of images.
         given: one of `PREPARATIONS` or a network of `ki.models`. Default: looked for
             in the model.
+        option: how the caller passes `given`, for messages.
 
     Returns:
         The `Preparation`.
@@ -96,13 +154,13 @@ def preparation_of(model: keras.Model, given: str | None = None) -> Preparation:
             none, or where nothing is given and the model does not tell.
     """
     if given is not None:
-        return Preparation(_checked(model, given), "It was given.")
+        return Preparation(_checked(model, given, option), "It was given.")
     dtype = keras.backend.standardize_dtype(model.inputs[0].dtype)
     if keras.backend.is_int_dtype(dtype):
         return Preparation("none", f"The model's input is {dtype}.")
     found, layer = _found(model)
     if found is None:
-        raise ValueError(_question(model, layer))
+        raise ValueError(_question(model, layer, option))
     return Preparation(
         found,
         f"Before its first layer with weights, {layer!r}, the model itself brings "
@@ -110,16 +168,16 @@ def preparation_of(model: keras.Model, given: str | None = None) -> Preparation:
     )
 
 
-def _checked(model: keras.Model, given: str) -> str:
+def _checked(model: keras.Model, given: str, option: str) -> str:
     if given not in PREPARATIONS and given not in ARCHITECTURES:
         raise ValueError(
-            "Expected --preprocess as a name below, or a network of ki.models: "
-            f"{', '.join(ARCHITECTURES)}. Received: {given!r}. {_choices()}"
+            f"Expected {option.strip(' =')} as a name below, or a network of "
+            f"ki.models: {', '.join(ARCHITECTURES)}. Received: {given!r}. {_choices()}"
         )
     channels = model.inputs[0].shape[-1]
     if given not in ("none", "unit", "tf") and channels != 3:
         raise ValueError(
-            f"Expected a model of three colours for --preprocess {given}. Received: "
+            f"Expected a model of three colours for {option}{given}. Received: "
             f"one of {channels} channel(s). Pass none, unit or tf."
         )
     return given
@@ -155,14 +213,14 @@ def _is_normal(span: np.ndarray) -> bool:
     return bool(_LEAST_SPAN <= span.max() <= _LARGEST_SPAN)
 
 
-def _question(model: keras.Model, layer: str | None) -> str:
+def _question(model: keras.Model, layer: str | None, option: str) -> str:
     before = "" if layer is None else f" before its first layer with weights, {layer!r}"
     text = (
-        "Expected --preprocess, for it cannot be known in which numbers model "
+        f"Expected {option.strip(' =')}, for it cannot be known in which numbers model "
         f"{model.name!r} takes its images: nothing{before} rescales them. "
         f"Pass what it was trained on. {_choices()}"
     )
-    hint = _hint(model)
+    hint = _hint(model, option)
     return text if hint is None else f"{text}\n{hint}"
 
 
@@ -172,7 +230,7 @@ def _choices() -> str:
     return "\n".join(["One of", *lines])
 
 
-def _hint(model: keras.Model) -> str | None:
+def _hint(model: keras.Model, option: str) -> str | None:
     """What the name of the model, or of one inside it, speaks for."""
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     for network in (model, *inner):
@@ -181,13 +239,13 @@ def _hint(model: keras.Model) -> str | None:
             if name.startswith(beginnings):
                 return (
                     f"{network.name!r} is called like a network of keras.applications "
-                    f"whose published weights take --preprocess {choice}; weights that "
+                    f"whose published weights take {option}{choice}; weights that "
                     "were trained from the beginning may take others."
                 )
         if name in ARCHITECTURES:
             return (
                 f"{network.name!r} is called like a network of ki.models whose "
-                f"published weights take --preprocess {name}."
+                f"published weights take {option}{name}."
             )
     return None
 

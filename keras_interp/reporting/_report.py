@@ -32,6 +32,7 @@ from keras_interp.reporting._page import (
     check_page_path,
     write_report,
 )
+from keras_interp.reporting._preparation import prepared_by
 from keras_interp.reporting._results import (
     accuracy_row,
     labels_for,
@@ -57,7 +58,8 @@ def report(
     compare_with: keras.Model | None = None,
     history: Any = None,
     labels: Any = None,
-    preprocess: Callable[[np.ndarray], Any] | None = None,
+    preprocess: Callable[[np.ndarray], Any] | str | None = None,
+    class_names: Sequence[str] | None = None,
     batch_size: int = 64,
     title: str = "What the filters mean",
     settings: Mapping[str, Any] | None = None,
@@ -91,8 +93,10 @@ def report(
             split is not `"test"` and filters scored on those of `"test"`, or without
             such a split on every second group of images. Or images without landmarks:
             a `PartsDataset` that has none, an array `(N, H, W, C)`, the path of a
-            folder of image files (read as 0 to 255 in the size that `model` takes), or
-            a `tf.data.Dataset`, `keras.utils.PyDataset` or other iterable of batches
+            folder of image files, or of one with a folder for each class, as
+            `keras.utils.image_dataset_from_directory` reads it (read as 0 to 255 in the
+            size that `model` takes; the folders' names are those of the classes), or a
+            `tf.data.Dataset`, `keras.utils.PyDataset` or other iterable of batches
             `images` or `(images, labels)`. All images are held in memory: of a large
             `tf.data.Dataset` pass `dataset.take(n)`.
         path: of the HTML file; its folder is made where it is missing.
@@ -106,10 +110,16 @@ def report(
             about the images, for the accuracy. Default: the labels of the dataset or
             of its batches, where the model has an output for each class; otherwise
             accuracy is left out.
-        preprocess: applied to each batch of images before either model. Default:
+        preprocess: applied to each batch of images before either model, or a name:
+            `"none"`, `"unit"` (0 to 1), `"tf"` (-1 to 1), `"caffe"` or `"torch"` (as in
+            `keras.applications`), or a network of `ki.models`. Default: files are
+            prepared as `model` itself tells, where it rescales its images; otherwise
             images go in as they are, 0 to 255 in a `PartsDataset`. A network that was
             trained on images divided by 255, or with the mean taken off, must be given
             the same here.
+        class_names: a name for each output of `model`; of a model with one output the
+            name of yes, or those of no and yes. Default: those of the dataset or of the
+            folders, where there are as many, or else numbers.
         batch_size: images at a time.
         title: the page's title.
         settings: what else was set, shown in the first table.
@@ -130,18 +140,24 @@ def report(
         the layer, the masks and location instability; the other measures are this
         library's.
     """
-    options: dict[str, Any] = {
-        "batch_size": batch_size,
-        "preprocess": preprocess,
-        "verbose": verbose,
-    }
     check_page_path(Path(path))
     given = _Given.of(model, dataset, labels)
+    prepare, preparation, is_known = prepared_by(model, preprocess, given.are_files)
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "preprocess": prepare,
+        "verbose": verbose,
+    }
     classes = given.right_classes(model)
     found = given.measured(model, layer_name, options)
     name = "interpretable" if found.layer.interpretable else "model"
     rows = [*given.accuracy(name, model, classes, options), *found.rows(name)]
     points = [*notes, *_accuracy_notes(given, classes, rows, preprocess)]
+    if not is_known:
+        warnings.warn(preparation, stacklevel=2)
+        points.insert(0, preparation)
+    elif preprocess is not None or given.are_files:
+        settings = {"preparation": preparation, **(settings or {})}
     other = None
     if compare_with is not None:
         other = given.measured(compare_with, None, options)
@@ -181,20 +197,37 @@ class _Given:
         images: `(N, H, W, C)`.
         labels: what the caller said that the model should say, or `None`.
         own_labels: labels that came with the images, or `None`.
-        dataset: what the images came from, where that has class names and a split.
+        dataset: what the images came from, where that may have landmarks and a split.
+        class_names: names of the classes of `own_labels`, or `None`.
+        titles: a word for each image, or `""`.
+        are_files: whether the images were read from files, from 0 to 255.
     """
 
     images: np.ndarray
     labels: Any
     own_labels: np.ndarray | None
     dataset: PartsDataset | None
+    class_names: tuple[str, ...] | None
+    titles: tuple[str, ...]
+    are_files: bool
 
     @classmethod
     def of(cls, model: keras.Model, dataset: Any, labels: Any) -> _Given:
         if isinstance(dataset, PartsDataset):
-            return cls(dataset.images, labels, dataset.labels, dataset)
-        images, own_labels = gathered_images(model, dataset)
-        return cls(images, labels, own_labels, None)
+            names = tuple(dataset.class_names)
+            titles = tuple(names[label] for label in dataset.labels)
+            own = dataset.labels
+            return cls(dataset.images, labels, own, dataset, names, titles, False)
+        found = gathered_images(model, dataset)
+        return cls(
+            found.images,
+            labels,
+            found.labels,
+            None,
+            found.class_names,
+            found.titles,
+            found.are_files,
+        )
 
     @property
     def has_landmarks(self) -> bool:
@@ -220,15 +253,13 @@ class _Given:
         if isinstance(found, FilterMeasurement):
             beside = other if isinstance(other, FilterMeasurement) else None
             return with_landmarks(found, cast(PartsDataset, self.dataset), beside)
-        titles = [""] * len(self.images)
-        if self.dataset is not None:
-            titles = [self.dataset.class_names[label] for label in self.dataset.labels]
-        return without_landmarks(found, self.images, titles)
+        return without_landmarks(found, self.images, self.titles)
 
     def right_classes(self, model: keras.Model) -> np.ndarray | None:
         """What a model should say about the images, where that is known."""
-        names = None if self.dataset is None else self.dataset.class_names
-        return labels_for(model, len(self.images), self.labels, self.own_labels, names)
+        return labels_for(
+            model, len(self.images), self.labels, self.own_labels, self.class_names
+        )
 
     @property
     def judged(self) -> np.ndarray:
@@ -256,7 +287,7 @@ def _accuracy_notes(
     given: _Given,
     classes: np.ndarray | None,
     rows: Rows,
-    preprocess: Callable[[np.ndarray], Any] | None,
+    preprocess: Callable[[np.ndarray], Any] | str | None,
 ) -> list[str]:
     """What is to be said of the model's accuracy, if it was measured."""
     values = [row["value"] for row in rows if row["metric"] == "accuracy"]

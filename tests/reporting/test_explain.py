@@ -8,8 +8,11 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_interp as ki
+
+from .page import Page
 
 IMAGE = np.random.default_rng(0).uniform(0, 255, (16, 16, 3)).astype("float32")
 
@@ -130,12 +133,41 @@ def test_preprocessing_is_for_the_model_alone(model):
     np.testing.assert_allclose(scaled.image, IMAGE / 2)
 
 
+def test_a_file_is_prepared_as_the_model_tells(model, tmp_path):
+    pixels = IMAGE.round().astype("uint8")
+    Image.fromarray(pixels).resize((32, 32), 0).save(tmp_path / "large.png")
+    told = ki.explain(model, tmp_path / "large.png", methods=[])
+    assert "the model itself brings images of 0 to 255" in told.preparation
+    assert told.preparation in Page(told.to_html(tmp_path / "why.html")).text
+    # Without its Rescaling the model says nothing, and is given another picture.
+    silent = keras.Sequential([keras.Input((16, 16, 3)), *model.layers[1:]])
+    with pytest.warns(UserWarning, match="It cannot be known in which numbers"):
+        unknown = ki.explain(silent, tmp_path / "large.png", methods=[])
+    assert unknown.preparation.startswith("It cannot be known")
+    named = ki.explain(silent, tmp_path / "large.png", methods=[], preprocess="unit")
+    np.testing.assert_allclose(named.scores, told.scores, rtol=1e-4)
+    # Numbers that are not known to be pixels are nobody's but the caller's.
+    mine = ki.explain(silent, IMAGE / 255, methods=[])
+    assert mine.preparation == "The model is given the numbers as they came."
+
+
+def test_pixels_become_the_numbers_of_a_model_of_0_to_1(model):
+    scaled = keras.layers.Rescaling(2.0, -1.0)
+    doubled = keras.Sequential([keras.Input((16, 16, 3)), scaled, *model.layers[1:]])
+    pixels = IMAGE.round().astype("uint8")
+    found = ki.explain(doubled, pixels, methods=[])
+    wanted = ki.explain(doubled, pixels / np.float32(255), methods=[])
+    np.testing.assert_allclose(found.scores, wanted.scores, rtol=1e-4)
+    assert "The model is given 0 to 1." in found.preparation
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"class_names": ["bird"]}, "3 names"),
         ({"class_index": 3}, "class_index from 0 to 2"),
         ({"methods": ["tea_leaves"]}, "tea_leaves"),
+        ({"preprocess": "tea_leaves"}, "Expected preprocess as a name"),
         ({"using": [keras.layers.Dense(1)]}, "Dense"),
     ],
 )

@@ -7,6 +7,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_interp as ki
 from keras_interp.reporting._results import accuracy_rows
@@ -193,12 +194,51 @@ def test_batches_with_labels(form, ordinary, dataset, tmp_path):
 
 
 def test_a_folder_of_images(ordinary, dataset, tmp_path):
-    from PIL import Image
-
     for place in range(5):
         Image.fromarray(dataset.images[place]).save(tmp_path / f"{place}.png")
     page = Page(ki.report(ordinary, tmp_path, tmp_path / "report.html"))
     assert "5 of 24×24, without landmarks" in page.text
+
+
+def test_a_folder_of_class_folders(ordinary, dataset, tmp_path):
+    # As image_dataset_from_directory reads it, with what lies deeper, in any order.
+    photographs = tmp_path / "photographs"
+    for name, label in (("b_ground", 1), ("animal", 0)):
+        deep = photographs / name / "deep"
+        deep.mkdir(parents=True)
+        for number, place in enumerate(np.flatnonzero(dataset.labels == label)[:3]):
+            folder = deep if number else deep.parent
+            Image.fromarray(dataset.images[place]).save(folder / f"{number}.png")
+    (photographs / ".cache").mkdir()
+    page = Page(ki.report(ordinary, photographs, tmp_path / "report.html"))
+    assert "6 of 24×24, without landmarks" in page.text
+    assert "100.0 %" in page.text
+    assert "The model is given 0 to 255" in page.text  # it rescales them itself
+    Image.fromarray(dataset.images[0]).save(photographs / "one.png")
+    with pytest.warns(UserWarning, match="animal, b_ground and so on, are left out"):
+        page = Page(ki.report(ordinary, photographs, tmp_path / "report.html"))
+    assert "1 of 24×24, without landmarks" in page.text
+
+
+def test_folders_that_are_not_the_classes_of_the_model(ordinary, dataset, tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(dataset.images[0]).save(tmp_path / name / "one.png")
+    page = Page(ki.report(ordinary, tmp_path, tmp_path / "report.html"))
+    assert "Accuracy" not in page.text
+
+
+def test_files_are_prepared_as_the_model_tells(ordinary, dataset, tmp_path):
+    Image.fromarray(dataset.images[0]).save(tmp_path / "one.png")
+    silent = keras.Sequential([keras.Input((24, 24, 3)), *ordinary.layers[1:]])
+    with pytest.warns(UserWarning, match="It cannot be known"):
+        page = Page(ki.report(silent, tmp_path, tmp_path / "report.html"))
+    assert "It cannot be known" in page.text
+    path = tmp_path / "report.html"
+    page = Page(ki.report(silent, tmp_path, path, preprocess="unit"))
+    assert "The model is given 0 to 1. It was given." in page.text
+    with pytest.raises(ValueError, match="Expected preprocess as a name"):
+        ki.report(silent, tmp_path, path, preprocess="zebra")
 
 
 @pytest.mark.parametrize(
