@@ -82,6 +82,7 @@ def the_task(arguments: argparse.Namespace, trunk: FrozenTrunk) -> Task:
         categories=[arguments.category],
         quick=arguments.quick,
         development=arguments.development,
+        other_species=arguments.species == "other",
     )
     return next(plan.tasks(trunk))
 
@@ -90,6 +91,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="cub", choices=("cub", "animal_part"))
     parser.add_argument("--category", default="bird")
+    parser.add_argument(
+        "--species",
+        default="largest",
+        choices=("largest", "other"),
+        help="of CUB: the 40 with most images, or all that are none of these",
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--fraction", type=float, default=0.5)

@@ -7,10 +7,12 @@ Run with `KERAS_BACKEND` set; the result is one `.npz` file and one line of JSON
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
@@ -18,6 +20,7 @@ from keras import ops
 
 import keras_interp as ki
 from keras_interp._backend import gradient
+from keras_interp.layers import _part_places
 from keras_interp.losses import FILTER_LOSSES
 
 LABELS = np.arange(6) % 3
@@ -104,6 +107,34 @@ def loaded_weights(model_class: type, weight_file: Path) -> dict[str, tuple[str,
     return {"loaded": report.loaded, "new": report.new, "unused": report.unused}
 
 
+def values_of_parts(maps: np.ndarray) -> dict[str, Any]:
+    """Places, losses and weights of filters that are pulled to different parts."""
+    inputs = keras.Input(maps.shape[1:])
+    layer = ki.InterpretableConv(12, 3, fraction=1.0, filter_loss="parts", name="parts")
+    pooled = keras.layers.GlobalMaxPooling2D()(layer(inputs))
+    outputs = keras.layers.Dense(1, activation="sigmoid")(pooled)
+    model = ki.models.InterpretableModel(inputs, outputs)
+    rng = np.random.default_rng(4)
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    # JAX takes longer for a step without a compiler than to compile it.
+    eager = keras.backend.backend() != "jax"
+    model.compile("sgd", "binary_crossentropy", run_eagerly=eager)
+    labels = (np.arange(len(maps)) % 2).astype("float32")
+    # All steps of the search within six batches, whatever the anchor finds.
+    steps = ("LEAST_AGREEMENT", "LAYOUT_FROM", "PLACES_FROM", "APPEARANCE_FROM")
+    with contextlib.ExitStack() as stack:
+        for value, name in enumerate((*steps, "POSE_FROM")):
+            stack.enter_context(mock.patch.object(_part_places, name, float(value)))
+        log = model.fit(maps, labels, epochs=7, batch_size=len(maps), verbose=0)
+    weights = [ops.convert_to_numpy(w).ravel() for w in model.weights]
+    return {
+        "parts_losses": np.array(log.history["parts_filter_loss"]),
+        "parts_weights": np.concatenate(weights),
+        "parts_centres": ops.convert_to_numpy(layer.interpretable_mask._places.centres),
+    }
+
+
 EXPLAINERS = {
     "defaults": (3, {}),
     "balanced": (1, {"filter_loss_balance": 2 / 3, "restore": "channel"}),
@@ -182,6 +213,8 @@ def main(path: str) -> None:
         for scale in ("peak", "paper"):
             arrays.update(values_of_mode(mode, scale, maps))
     arrays.update(values_of_bilinear_pooling(maps[:, :2, :2]))
+    rng = np.random.default_rng(6)
+    arrays.update(values_of_parts(rng.normal(size=(8, 9, 10, 4)).astype("float32")))
     for name, (classes, settings) in EXPLAINERS.items():
         found = values_of_explainer(classes, settings)
         arrays.update({f"explainer_{name}_{key}": v for key, v in found.items()})

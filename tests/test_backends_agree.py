@@ -36,7 +36,7 @@ def test_masks_losses_gradients_and_states(results, backend):
     assert report["backend"] == backend
     assert set(arrays) == set(expected)
     for name, values in expected.items():
-        if name.startswith("explainer"):
+        if name.startswith(("explainer", "parts")):
             continue
         assert np.isfinite(values).all(), name
         # Relative to the largest entry: an entry may be a difference of large ones.
@@ -44,6 +44,20 @@ def test_masks_losses_gradients_and_states(results, backend):
         assert scale > 0, name
         np.testing.assert_allclose(
             arrays[name] / scale, values / scale, rtol=1e-5, atol=1e-5, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_filters_that_are_pulled_to_different_parts(results, backend):
+    """Losses of seven steps, and the weights and the running state after."""
+    expected, _ = of_backend(results, "tensorflow")
+    arrays, _ = of_backend(results, backend)
+    # From the third step on filters are pulled to places: a loss of another size.
+    assert expected["parts_losses"][1] < 1 < expected["parts_losses"][2]
+    for name in ("parts_losses", "parts_weights", "parts_centres"):
+        assert np.isfinite(expected[name]).all(), name
+        np.testing.assert_allclose(
+            arrays[name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name
         )
 
 

@@ -13,6 +13,10 @@ CENTRE_WEIGHT = 0.5
 TINY = 1e-6
 # Rows count downwards, and so become minus y.
 UPWARDS = np.array([1.0, -1.0], "float32")
+# Of an object as it is, and of its mirror image.
+SIDES = np.array([[1.0, 1.0], [1.0, -1.0]], "float32")
+# Anchor and centre of the foreground, in lengths of the object.
+BODY = np.array([[0.0, 0.0], [1.0, 0.0]], "float32")
 
 
 class Frame(NamedTuple):
@@ -90,17 +94,19 @@ def posed_coordinates(
     Returns:
         Tensor `(batch, cells, 2)`.
     """
-    upright = cells * UPWARDS
+    # A NumPy array minus a PyTorch tensor is an error.
+    upwards = ops.convert_to_tensor(UPWARDS)
+    upright = ops.convert_to_tensor(cells) * upwards
     ends = ops.stack([frame.anchor, frame.centre], axis=1)
-    found = ops.concatenate([found, ends], axis=1) * UPWARDS
-    known = ops.reshape(length, (1, 1)) * np.array([[0, 0], [1, 0]], "float32")
+    found = ops.concatenate([found, ends], axis=1) * upwards
+    known = ops.reshape(length, (1, 1)) * ops.convert_to_tensor(BODY)
     model = ops.concatenate([centres, known], axis=0)
     anchor = ops.ones_like(frame.scale)
     weights = ops.concatenate([certainty, anchor, CENTRE_WEIGHT * anchor], axis=1)
     weights = (weights / ops.sum(weights, axis=1, keepdims=True))[:, :, None]
     fits = [
-        _fitted(model * np.array([1.0, side], "float32"), found, weights, frame)
-        for side in (1.0, -1.0)
+        _fitted(model * side, found, weights, frame)
+        for side in map(ops.convert_to_tensor, SIDES)
     ]
     mirrored = fits[1][2] < fits[0][2]
     turn = ops.where(mirrored, fits[1][0], fits[0][0])

@@ -160,7 +160,7 @@ class PartPlaces(keras.layers.Layer):
         steps = ops.convert_to_tensor(self.steps)
         usable = ops.isfinite(ops.sum(features, axis=(1, 2, 3)))
         features = ops.where(usable[:, None, None, None], features, 0.0)
-        objects = is_object * ops.cast(usable, "float32")
+        objects = ops.multiply(is_object, ops.cast(usable, "float32"))
         followed = _Followed(self, objects, training)
         waits = self._waits(agreement, followed)
         standard = self._standardised(features, followed)

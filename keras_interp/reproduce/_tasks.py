@@ -102,6 +102,7 @@ def plan_tasks(
     negatives: Path | None = None,
     quick: bool = False,
     development: bool = False,
+    other_species: bool = False,
 ) -> Plan:
     """Find the tasks of a dataset without reading an image.
 
@@ -113,6 +114,8 @@ def plan_tasks(
             `"cub"`. None takes `neg` of Animal-Part, where that is at hand.
         quick: Fewer images.
         development: Hold back part of the training images, and score on them.
+        other_species: Take the species of CUB that are none of the largest, on which
+            nothing was chosen.
 
     Raises:
         ValueError: For an unknown task, or negatives where none are wanted.
@@ -120,7 +123,9 @@ def plan_tasks(
     """
     folder = find_root(data, root)
     if data == "cub":
-        return _cub_plan(folder, categories, negatives, quick, development)
+        every = datasets.open_cub(folder)
+        kept = _species(every, 24 if quick else 60, other_species)
+        return _cub_plan(folder, every, kept, categories, negatives, development)
     if negatives is not None:
         raise ValueError(
             "Expected no negatives with data='animal_part', which has its own in the "
@@ -153,18 +158,28 @@ def development_split(dataset: PartsDataset, seed: int = 5) -> PartsDataset:
     return dataclasses.replace(rest, split=split)
 
 
+def _species(every: AnnotatedImages, most: int, others: bool) -> AnnotatedImages:
+    """The species with most images, or all others; at most so many images of each."""
+    labels = every.labels
+    rows = _largest_classes(labels, MOST_SPECIES, most)
+    if others:
+        left = np.setdiff1d(labels, labels[rows])
+        each = [_spread(np.flatnonzero(labels == one), most) for one in left]
+        rows = np.sort(np.concatenate(each))
+    kept = [every.class_names[label] for label in np.unique(labels[rows])]
+    return every.take(rows).take_classes(kept)
+
+
 def _cub_plan(
     root: Path,
+    every: AnnotatedImages,
+    birds: AnnotatedImages,
     categories: Sequence[str] | None,
     negatives: Path | None,
-    quick: bool,
     development: bool,
 ) -> Plan:
-    """Birds against background, and the species with most images."""
-    every = datasets.open_cub(root)
-    rows = _largest_classes(every.labels, MOST_SPECIES, 24 if quick else 60)
-    kept = [every.class_names[label] for label in np.unique(every.labels[rows])]
-    birds = every.take(rows).take_classes(kept)
+    """Birds against background, and their species against each other."""
+    kept = birds.class_names
     known = ["bird"] + ([f"{len(kept)} categories"] if len(kept) > 1 else [])
     names = chosen_names(known, categories)
     background = _background(root, negatives) if "bird" in names else None

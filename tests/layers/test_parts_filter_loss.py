@@ -17,14 +17,14 @@ SIDE = 12
 PARTS = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 2.0], [6.0, 0.0]])
 
 
-def planted(rng, count):
+def planted(rng, count, facings=2):
     """Maps with an object of four parts, turned and mirrored, on half of the images."""
     maps = rng.normal(0, 0.3, (count, SIDE, SIDE, 6))
     labels = (np.arange(count) % 2 == 0).astype("float32")
     where = np.zeros((count, len(PARTS), 2), int)
     rows, columns = np.indices((SIDE, SIDE))
     for image in range(count):
-        angle = rng.uniform(-0.5, 0.5) + np.pi * rng.integers(2)
+        angle = rng.uniform(-0.5, 0.5) + np.pi * rng.integers(facings)
         side = 1.0 if np.cos(angle) > 0 else -1.0
         axes = np.array([[np.cos(angle), np.sin(angle)], [0, 0]])
         axes[1] = side * np.array([axes[0, 1], -axes[0, 0]])
@@ -59,14 +59,28 @@ def network(filters=16, kind=ki.models.InterpretableModel, layers=1, **keywords)
     return model
 
 
+def find(places, *arrays):
+    """The places that are found while the state learns."""
+    return places.find(*map(ops.convert_to_tensor, arrays), True)
+
+
+def agreement(*arrays):
+    return agreement_of_filters(*map(ops.convert_to_tensor, arrays), 13, 13)
+
+
 def state_of(model, index=0):
     return model.get_layer(f"parts_{index}").interpretable_mask._places
 
 
 @pytest.fixture
-def hurried(monkeypatch):
+def hurried(monkeypatch, soon):
     """All steps of the search within twelve batches, whatever the anchor finds."""
     monkeypatch.setattr(_part_places, "LEAST_AGREEMENT", 0.0)
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """All steps of the search within twelve batches, where the anchor is found."""
     for name, batch in (
         ("LAYOUT_FROM", 3.0),
         ("PLACES_FROM", 6.0),
@@ -97,20 +111,21 @@ def test_filters_end_on_different_planted_parts(rng, monkeypatch):
     assert (found.max(axis=(1, 2)) > 0).mean(axis=0).min() > 0.5
 
 
-def test_places_are_found_where_they_were_planted(rng):
-    maps, labels, where = planted(rng, 96)
+@pytest.mark.parametrize("facings", [1, 2], ids=["one facing", "both facings"])
+def test_places_are_found_where_they_were_planted(rng, facings):
+    maps, labels, where = planted(rng, 48, facings)
     places = PartPlaces(4)
     places.prepare(SIDE, SIDE, 6)
-    vote = np.zeros((96, SIDE * SIDE), "float32")
-    vote[np.arange(96), where[:, 0, 1] * SIDE + where[:, 0, 0]] = 1.0
-    found = places.find(maps, vote, labels, True)
+    vote = np.zeros((48, SIDE * SIDE), "float32")
+    vote[np.arange(48), where[:, 0, 1] * SIDE + where[:, 0, 0]] = 1.0
+    found = find(places, maps, vote, labels)
     # The centres are the planted ones: what is left to find is each object's frame.
     length = float(ops.convert_to_numpy(places.length))
     assert 2.0 < length < 5.0
     places.steps.assign(200.0)
     places.centres.assign(PARTS)
-    for _ in range(60):
-        found = places.find(maps, vote, labels, True)
+    for _ in range(25):
+        found = find(places, maps, vote, labels)
     cells = ops.convert_to_numpy(found.cells)[labels == 1]
     at = np.stack([cells % SIDE, cells // SIDE], axis=-1)
     distance = np.abs(at - where[labels == 1]).max(axis=-1)
@@ -223,7 +238,7 @@ def test_objects_without_a_frame(rng, hurried, kind):
     places = PartPlaces(6)
     places.prepare(SIDE, SIDE, 6)
     for _ in range(15):
-        found = places.find(maps, vote, labels, True)
+        found = find(places, maps, vote, labels)
     cells = ops.convert_to_numpy(found.cells)
     assert cells.shape == (32, 6)
     assert ((cells >= 0) & (cells < SIDE * SIDE)).all()
@@ -237,10 +252,28 @@ def test_an_image_of_nan_does_not_count_as_an_object(rng, hurried):
     places = PartPlaces(6)
     places.prepare(SIDE, SIDE, 6)
     vote = np.zeros((16, SIDE * SIDE), "float32")
-    found = places.find(maps, vote, labels, True)
+    found = find(places, maps, vote, labels)
     expected = labels.copy()
     expected[0] = 0.0
     np.testing.assert_array_equal(ops.convert_to_numpy(found.is_object), expected)
+
+
+def test_objects_that_fill_the_image(rng, hurried):
+    # As much energy at each cell: nothing is background.
+    maps = rng.normal(size=(16, SIDE, SIDE, 6)).astype("float32")
+    vote = rng.random((16, SIDE * SIDE)).astype("float32")
+    places = PartPlaces(12)
+    places.prepare(SIDE, SIDE, 6)
+    for _ in range(14):
+        found = find(places, maps, vote, np.ones(16, "float32"))
+    assert places.search().complete
+    centres = ops.convert_to_numpy(places.centres)
+    # The lattice spans the image, and no two places are one.
+    assert np.ptp(centres, axis=0).min() > SIDE / 4
+    apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
+    assert apart[np.triu_indices(12, 1)].min() > 0.5
+    cells = ops.convert_to_numpy(found.cells)
+    assert ((cells >= 0) & (cells < SIDE * SIDE)).all()
 
 
 def test_more_places_than_cells(rng, hurried):
@@ -249,7 +282,7 @@ def test_more_places_than_cells(rng, hurried):
     places.prepare(6, 6, 4)
     vote = np.zeros((8, 36), "float32")
     for _ in range(14):
-        found = places.find(maps, vote, np.ones(8, "float32"), True)
+        found = find(places, maps, vote, np.ones(8, "float32"))
     assert ops.convert_to_numpy(found.cells).max() < 36
 
 
@@ -329,16 +362,42 @@ def test_agreement_of_three_filters():
     alive = np.ones((4, 3), "float32")
     alive[1, 0] = 0.0
     shown = np.array([1, 1, 1, 0], "float32")
-    found = ops.convert_to_numpy(agreement_of_filters(cells, alive, shown, 13, 13))
+    found = ops.convert_to_numpy(agreement(cells, alive, shown))
     # 2 of 3 pairs; 1 of 3, since one filter is silent; 3 of 3.
     np.testing.assert_allclose(found, (2 / 3 + 1 / 3 + 1) / 3, rtol=1e-6)
 
 
 def test_agreement_of_one_filter_and_without_an_object():
     cells, alive = np.zeros((2, 1), "int32"), np.ones((2, 1), "float32")
-    assert float(agreement_of_filters(cells, alive, np.ones(2, "float32"), 8, 8)) == 1
+    assert float(agreement(cells, alive, np.ones(2, "float32"))) == 1
     cells, alive = np.zeros((2, 4), "int32"), np.ones((2, 4), "float32")
-    assert float(agreement_of_filters(cells, alive, np.zeros(2, "float32"), 8, 8)) == 0
+    assert float(agreement(cells, alive, np.zeros(2, "float32"))) == 0
+
+
+ANCHORS = {"one part": [0, 0, 0, 0], "a part each": [0, 1, 2, 3], "noise": [5] * 4}
+
+
+@pytest.mark.parametrize("kind", [*ANCHORS])
+def test_the_search_starts_where_the_anchor_is_one_part(rng, soon, kind):
+    maps, labels, _ = planted(rng, 32)
+    layer = ki.InterpretableConv(
+        16, 1, fraction=1.0, filter_loss="parts", num_categories=1
+    )
+    layer.build(maps.shape)
+    kernel = np.zeros((1, 1, 6, 16), "float32")
+    kernel[0, 0, ANCHORS[kind], np.arange(4)] = 1.0
+    if kind == "noise":
+        # Two filters each follow a random cell, the other two its opposite.
+        kernel[0, 0, 5, 2:4] = -1.0
+    layer.kernel.assign(kernel)
+    for _ in range(14):
+        layer(maps, training=True, labels=labels)
+    found = layer.part_search
+    assert found.anchor_found == found.complete == (kind == "one part")
+    if kind == "one part":
+        assert found.agreement == pytest.approx(1.0) and found.batches == 14
+    else:
+        assert found.agreement < _part_places.LEAST_AGREEMENT
 
 
 def test_an_anchor_that_is_not_found_is_said_and_waited_for(
