@@ -8,6 +8,9 @@
 #   make test-site    the built site, opened in Chromium
 #   make lint        formatting, lint and types
 #   make tutorials   run the notebooks from top to bottom
+#   make exercises   do the solutions of the notebooks' exercises pass their checks?
+#   make mark HANDED_IN=folder   run and mark the notebooks of a class
+#   make slides      a deck of slides for each notebook that has them, into slides/
 #   make docs        build the documentation site into site/
 #   make bench       timings against plain Keras
 #   make clean       remove .venv and everything that was built
@@ -32,7 +35,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 # The program's own text matters here, not TensorFlow's start-up log.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-slow test-extras test-oldest test-nightly test-site lint tutorials docs bench clean
+.PHONY: help demo test test-slow test-extras test-oldest test-nightly test-site lint tutorials exercises mark slides docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -98,7 +101,8 @@ test-nightly: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-
 	$(call test_with_keras,$(VENV)-nightly,--pre keras-nightly)
 
 # Without Chromium on the machine these tests are skipped and say so.
-test-site: $(VENV)/.installed-dev $(VENV)/.installed-docs $(VENV)/.installed-browser
+test-site: $(VENV)/.installed-dev $(VENV)/.installed-docs $(VENV)/.installed-slides \
+  $(VENV)/.installed-browser
 	$(BIN)/python -m pytest tests/test_site.py
 
 lint: $(VENV)/.installed-dev
@@ -109,6 +113,16 @@ lint: $(VENV)/.installed-dev
 tutorials: $(VENV)/.installed-tutorials $(VENV)/.installed-text
 	$(BIN)/python -m pytest -o addopts= -o timeout=0 \
 	  --nbmake --nbmake-timeout=900 tutorials
+
+exercises: $(VENV)/.installed-tutorials $(VENV)/.installed-text
+	$(BIN)/python -m pytest -o timeout=0 tests/test_exercises.py
+
+HANDED_IN ?= handed_in
+mark: $(VENV)/.installed-tutorials $(VENV)/.installed-text
+	$(BIN)/python tutorials/mark.py $(HANDED_IN)/*.ipynb --csv $(HANDED_IN)/marks.csv
+
+slides: $(VENV)/.installed-slides
+	$(BIN)/python docs/slides/export.py slides
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

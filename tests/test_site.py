@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE = {"width": 390, "height": 844}
 LAPTOP = {"width": 1280, "height": 800}
 NOTEBOOK = "tutorials/01_interpretable_cnn/"
+DECKS = ["00_quick_start", "01_interpretable_cnn"]
 
 browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
 playwright = pytest.importorskip(
@@ -42,6 +44,16 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Requests are counted by the browser."""
 
 
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A server of the files of a folder."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
     """Where the freshly built site is served."""
@@ -51,11 +63,20 @@ def address(tmp_path_factory) -> Iterator[str]:
     subprocess.run(
         [*command, "--site-dir", str(folder)], cwd=ROOT, env=environment, check=True
     )
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(folder) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory) -> Iterator[str]:
+    """Where freshly made decks of slides are served."""
+    if importlib.util.find_spec("sphinx_revealjs") is None:
+        pytest.skip("the extra `slides` is not installed")
+    folder = tmp_path_factory.mktemp("slides")
+    command = [sys.executable, "docs/slides/export.py", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    with served(folder) as host:
+        yield host
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +156,31 @@ def test_the_search_finds_a_layer(browser, address):
         found = tab.locator(".md-search-result__link").first
         found.wait_for()
         assert "api/layers/" in found.get_attribute("href")
+
+
+@pytest.mark.parametrize("deck", DECKS)
+def test_slides_fit_the_screen(browser, slides, deck):
+    with opened(browser, slides, f"{deck}.html") as tab:
+        count = tab.evaluate("Reveal.getTotalSlides()")
+        assert count > 10
+        pictures, too_long = 0, []
+        for _ in range(count):
+            here = tab.evaluate_handle("Reveal.getCurrentSlide()")
+            pictures += here.evaluate(
+                "slide => [...slide.querySelectorAll('img')]"
+                ".filter(image => image.naturalWidth && image.offsetWidth > 300).length"
+            )
+            if here.evaluate("slide => slide.scrollHeight > slide.clientHeight + 2"):
+                too_long.append(here.evaluate("slide => slide.innerText.slice(0, 60)"))
+            tab.evaluate("Reveal.next()")
+        assert tab.evaluate("Reveal.isLastSlide()")
+        assert pictures > 5
+        assert too_long == []
+        assert tab.locator("mjx-merror").count() == 0
+
+
+def test_formulas_of_slides_are_set(browser, slides):
+    with opened(browser, slides, f"{DECKS[1]}.html") as tab:
+        tab.wait_for_function("MathJax.startup.promise.then(() => true)")
+        assert tab.locator("mjx-container svg").count() > 10
+        assert "\\frac" not in tab.evaluate("document.body.textContent")

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Advance = Callable[[int], None]
 
@@ -36,13 +41,22 @@ def bytes_bar(description: str, total: int | None, done: int = 0) -> Iterator[Ad
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=console()) as progress:
         task = progress.add_task(description, total=total, completed=done)
         yield lambda count: progress.advance(task, count)
 
 
 def announce(text: str) -> None:
     """Prints a line, whatever brackets the names of files have."""
+    console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def console() -> Console:
+    """Where a run's bars and lines are printed.
+
+    In a notebook Rich draws by ipywidgets and, without them, puts a warning into the
+    cell; plain lines are printed there.
+    """
     from rich.console import Console
 
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+    return Console(force_jupyter=None if find_spec("ipywidgets") else False)

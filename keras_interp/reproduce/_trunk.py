@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_interp import models
+from keras_interp.datasets._progress import console
 from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
 BACKBONES = ("squeezenet", "mobilenet")
@@ -76,7 +77,8 @@ class FrozenTrunk:
         shape = self.network.output_shape[1:]
         maps = np.empty((len(images), *shape), "float16")
         starts = range(0, len(images), batch_size)
-        for start in track(starts, description="Features of the frozen trunk"):
+        title = "Features of the frozen trunk"
+        for start in track(starts, title, console=console()):
             chunk = slice(start, start + batch_size)
             maps[chunk] = self.network.predict_on_batch(self.preprocess(images[chunk]))
         return maps

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from keras_interp.datasets._field_checks import check_choice, check_count, refused
-from keras_interp.datasets._progress import announce
+from keras_interp.datasets._progress import announce, console
 from keras_interp.datasets._safe_files import SUFFIX, folder_lock
 from keras_interp.datasets.features._image_stream import (
     Identity,
@@ -298,6 +298,6 @@ def _images_bar(total: int | None) -> Iterator[Callable[[int], None]]:
     from rich.progress import MofNCompleteColumn, Progress
 
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=console()) as progress:
         task = progress.add_task("Features", total=total)
         yield lambda count: progress.advance(task, count)
