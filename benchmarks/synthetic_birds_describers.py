@@ -16,7 +16,7 @@ Prints, for the test images of `synthetic_birds`, BLEU-4 and CIDEr of the senten
 and the share of what they state that is right. Each describer writes the sentence of
 the highest expected BLEU-4 under what it knows, out of many that it holds possible.
 With `--runs` the images are those of that command, and the sentences of its decoders,
-their most likely words and their beam search, are rows as well.
+in each way of decoding, are rows as well.
 """
 
 from __future__ import annotations
@@ -235,9 +235,10 @@ def sentences_of_runs(folder: Path, images: int) -> Iterator[tuple[str, list[str
         for ablation, passed in content.get("ablations", {}).items():
             decoders[f"{name}, {ablation}"] = passed
         for title, one in decoders.items():
-            for key, decoding in (("sentences", ""), ("beam_sentences", ", beam")):
-                if len(one.get(key, ())) == images:
-                    yield title + decoding, one[key]
+            for decoding, sentences in one.get("said", {}).items():
+                if len(sentences) == images:
+                    behind = "" if decoding == "figures" else f", {decoding}"
+                    yield title + behind.replace("_", " "), sentences
 
 
 def main() -> None:

@@ -393,6 +393,9 @@ def interpnet(
         typer.Option("--normalize-blocks", help="Activations of each layer to 1."),
     ] = False,
     beam_width: Annotated[int, typer.Option(help="Of the second decoding.")] = 3,
+    samples: Annotated[
+        int, typer.Option(help="Sentences drawn for the consensus of each image.")
+    ] = 64,
 ) -> None:
     """Train sentences that say why a class was chosen, and score them."""
     from keras_interp.reproduce import InterpnetSettings, reproduce_interpnet
@@ -415,6 +418,7 @@ def interpnet(
         patience=patience,
         normalize_blocks=normalize_blocks,
         beam_width=beam_width,
+        samples=samples,
     )
     results = reproduce_interpnet(settings, out)
     typer.echo(results.markdown())

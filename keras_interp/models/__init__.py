@@ -24,6 +24,7 @@ from keras_interp.models.interpnet import (
     ContextBlock,
     ExplainedSentence,
     InterpNet,
+    SentenceMemory,
     interpnet_classifier,
 )
 from keras_interp.models.interpretable_model import (
@@ -53,6 +54,7 @@ __all__ = [
     "LocalResponseNormalization",
     "SRAE_PAPER_SETTINGS",
     "SentenceClassifier",
+    "SentenceMemory",
     "SqueezeNet",
     "VGG16",
     "VGG19",

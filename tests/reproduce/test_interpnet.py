@@ -46,6 +46,7 @@ def small(monkeypatch):
         units=4,
         embedding_dim=4,
         beam_width=2,
+        samples=2,
     )
 
 
@@ -57,7 +58,8 @@ def test_drawn_birds_end_to_end(small, tmp_path):
     content = json.loads((tmp_path / "results.json").read_text())
     assert content["paper"] == "interpnet"
     rows = {(row["row"], row["metric"]): row for row in content["rows"]}
-    for name in ("InterpNet_1", "GVE", "InterpNet_1/beam search"):
+    decoded = ("beam search", "consensus", "consensus with sentences of the classes")
+    for name in ("InterpNet_1", "GVE", *(f"InterpNet_1/{one}" for one in decoded)):
         for metric in ("bleu", "meteor", "cider", "cider_d", "cider_swap_any"):
             assert rows[name, metric]["value"] >= 0
         assert 0 <= rows[name, "accuracy"]["value"] <= 1
@@ -65,7 +67,7 @@ def test_drawn_birds_end_to_end(small, tmp_path):
         # The decoder's training left the classes as they were.
         assert rows[name, "best_epoch"]["value"] == 1
         assert 1 <= rows[name, "class_rank"]["value"] <= 48
-    for name in ("fixed_sentence", "class_lookup", "human", "random"):
+    for name in ("fixed_sentence", "class_lookup", "class_evidence", "human", "random"):
         assert rows[name, "cider"]["value"] > 0
         assert rows[name, "class_similarity"]["value"] > 0
     # A sentence for all classes is as near to the one as to the other.
@@ -86,17 +88,12 @@ def test_drawn_birds_end_to_end(small, tmp_path):
         assert (tmp_path / "figures" / name).stat().st_size > 1000
     run = json.loads((tmp_path / "runs" / "InterpNet_1_seed_0.json").read_text())
     assert run["figures"]["classifier_unmoved"] == 1.0
-    assert len(run["sentences"]) == rows["InterpNet_1", "cider"]["n"]
+    assert len(run["said"]["figures"]) == rows["InterpNet_1", "cider"]["n"]
 
-    # A second call finds everything, and trains nothing. What an earlier version
-    # measured gets its class scores.
-    for place in ("figures", "beam"):
-        del run[place]["class_rank"]
-    (tmp_path / "runs" / "InterpNet_1_seed_0.json").write_text(json.dumps(run))
+    # A second call finds everything, and trains nothing.
     lines.clear()
     again = reproduce_interpnet(small, tmp_path, say=lines.append)
-    assert sum("from " in line for line in lines) == 2
-    assert sum("class scores of" in line for line in lines) == 1
+    assert sum("from " in line for line in lines) == 3
     assert again.rows == content["rows"]
 
 
@@ -159,7 +156,8 @@ def test_swapped_images_are_others():
 def measured(cider: float) -> dict:
     scores = dict.fromkeys(("bleu", "meteor", "meteor_segments", "cider_d"), 1.0)
     figures = scores | {"cider": cider, "validation_loss": 2.0}
-    return {"figures": figures, "beam": figures | {"cider": cider + 1}}
+    more = {"beam": figures | {"cider": cider + 1}, "consensus": figures}
+    return {"figures": figures, **more}
 
 
 def test_differences_are_taken_seed_by_seed():

@@ -12,11 +12,15 @@ from keras_interp.datasets.vocabulary import Vocabulary
 from keras_interp.layers import ExplanationLSTM
 from keras_interp.models.interpnet import _decoding
 from keras_interp.models.interpnet._context import check_finite
+from keras_interp.models.interpnet._sentence_memory import SentenceMemory
 from keras_interp.models.interpnet._word_origins import (
     ExplainedSentence,
     WordOrigins,
     explained_sentences,
 )
+
+# Sentences that are drawn together.
+DRAWN = 4096
 
 
 class SentenceWriter:
@@ -118,17 +122,9 @@ class SentenceWriter:
             ValueError: as `explain`.
         """
         max_length = self.max_length if max_length is None else max_length
-        for name, value in (
-            ("beam_width", beam_width),
-            ("max_length", max_length),
-            ("batch_size", batch_size),
-        ):
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if not whole or value < 1:
-                raise ValueError(
-                    f"Expected {name} as a positive integer. Received: {name}="
-                    f"{value!r}. Give such a number."
-                )
+        _check_whole(
+            beam_width=beam_width, max_length=max_length, batch_size=batch_size
+        )
         _check_chance(beam_width, temperature, top_p)
         read = self._context_of(inputs, context)
         if not len(read):
@@ -146,6 +142,102 @@ class SentenceWriter:
             extra = [rng.random((len(read), max_length), dtype="float32")]
         numbers = [1.0 if n is None else float(n) for n in (temperature, top_p)]
         return self._decoded(method, read, extra, numbers, int(max_length), batch_size)
+
+    def explain_by_consensus(
+        self,
+        inputs: Any = None,
+        memory: SentenceMemory | None = None,
+        samples: int = 64,
+        temperature: float = 1.0,
+        max_length: int | None = None,
+        seed: int | None = None,
+        *,
+        context: Any = None,
+    ) -> list[str]:
+        """The sentence for each picture that agrees most with others about it.
+
+        Sentences are drawn for the picture, as by `explain(temperature=)`. Agreement is
+        the mean cosine of CIDEr with them, and with what people wrote of pictures of
+        the classes that it may be, where the memory has labels. What is said is the
+        best of the drawn sentences, and then of those of the memory.
+
+        Example:
+
+        ```python
+        captions = [["a red bird."], ["a bird with a red head."], ["a blue bird."]]
+        vocabulary = ki.datasets.Vocabulary.from_sentences(captions)
+        classifier = ki.models.interpnet_classifier(16, 2, hidden_units=(8,))
+        model = ki.models.InterpNet(classifier, vocabulary, units=8, max_length=8)
+        memory = ki.models.SentenceMemory(vocabulary, captions, labels=[0, 0, 1])
+        print(model.explain_by_consensus(np.random.rand(2, 16), memory, samples=4))
+        ```
+
+        Args:
+            inputs: array `(N, ...)` as the classifier takes it; None with `context`.
+            memory: `keras_interp.models.SentenceMemory` of the training sentences, of
+                the model's vocabulary.
+            samples: sentences that are drawn for a picture. Defaults to 64.
+            temperature: that the logits are divided by before a word is drawn. Defaults
+                to 1.
+            max_length: most words, the terminal one among them. Defaults to the
+                model's.
+            seed: of the chance; the same sentences come with every number of pictures.
+                None (default) follows `keras.utils.set_random_seed`.
+            context: `(N, features)`, r(x) as `context` gives it, in place of `inputs`.
+
+        Returns:
+            List of N str.
+
+        Raises:
+            ValueError: for no memory or one of another vocabulary, a memory with labels
+                where r(x) has no probabilities, and as `explain`.
+
+        Reference:
+            Devlin, Gupta, Girshick, Mitchell, Zitnick, "Exploring Nearest Neighbor
+            Approaches for Image Captioning", 2015, section 3.2, on sentences that the
+            decoder draws; also known as minimum Bayes risk decoding.
+        """
+        max_length = self.max_length if max_length is None else max_length
+        _check_whole(samples=samples, max_length=max_length)
+        _check_chance(1, temperature, None)
+        if not isinstance(memory, SentenceMemory) or (
+            memory.vocabulary != self.vocabulary
+        ):
+            raise ValueError(
+                "Expected a SentenceMemory of the model's vocabulary. Received: memory="
+                f"{memory!r}. Make one with SentenceMemory(model.vocabulary, captions, "
+                "labels)."
+            )
+        read = self._context_of(inputs, context)
+        chances = None if memory.labels is None else self._probabilities_in(read)
+        if not len(read):
+            return []
+        rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
+        uniform = rng.random((len(read), samples, max_length), dtype="float32")
+        pictures = max(1, DRAWN // samples)
+        drawn = []
+        for start in range(0, len(read), pictures):
+            some = slice(start, start + pictures)
+            extra = uniform[some].reshape(-1, max_length)
+            rows = np.repeat(read[some], samples, axis=0)
+            drawn.append(
+                self._decoded(
+                    ("sample", 0), rows, [extra], [temperature, 1.0], max_length, DRAWN
+                )
+            )
+        words = np.concatenate(drawn).reshape(len(read), samples, max_length)
+        return self.vocabulary.decode(memory.chosen(words, chances, max_length))
+
+    def _probabilities_in(self, read: np.ndarray) -> np.ndarray:
+        """The classes' part of r(x), whatever its scale."""
+        block = self.context_blocks[-1]
+        if block.name != "probabilities" or block.stop - block.start < 2:
+            raise ValueError(
+                "Expected r(x) with the probabilities of two classes or more. "
+                f"Received: one that ends with {block.name!r}. Leave out labels= of "
+                "the memory."
+            )
+        return read[:, block.slice]
 
     def explain_words(
         self,
@@ -281,6 +373,16 @@ class SentenceWriter:
                 body, specs, lambda: decoder.variables
             )
         return self._compiled[key]
+
+
+def _check_whole(**values: Any) -> None:
+    for name, value in values.items():
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or value < 1:
+            raise ValueError(
+                f"Expected {name} as a positive integer. Received: {name}={value!r}. "
+                "Give such a number."
+            )
 
 
 def _check_chance(

@@ -11,6 +11,7 @@ import numpy as np
 from keras_interp.reproduce._results import Results
 from keras_interp.reproduce.interpnet._birds import DescribedBirds
 from keras_interp.reproduce.interpnet._rows import DESCRIBERS, PAPER
+from keras_interp.reproduce.interpnet._variants import DECODINGS
 
 IMAGES = 10
 LETTERS_IN_A_LINE = 96
@@ -33,7 +34,9 @@ def draw_scores(results: Results, folder: Path) -> None:
     for ax, metric in zip(axes, ("bleu", "meteor", "cider"), strict=True):
         for place, name in enumerate(names):
             gray = name in DESCRIBERS
-            for row, marker in ((name, "o"), (f"{name}/beam search", "D")):
+            for row, marker in zip(
+                [name + behind for behind in DECODINGS.values()], "oDs^", strict=True
+            ):
                 if known.get((row, metric), {}).get("value") is not None:
                     ax.errorbar(
                         known[row, metric]["value"],
@@ -41,14 +44,15 @@ def draw_scores(results: Results, folder: Path) -> None:
                         xerr=known[row, metric]["spread"],
                         fmt=marker,
                         color="tab:gray" if gray else "tab:blue",
-                        fillstyle="none" if marker == "D" else "full",
+                        fillstyle="full" if marker == "o" else "none",
                     )
         ax.set_xlabel({"bleu": "BLEU", "meteor": "METEOR", "cider": "CIDEr"}[metric])
         ax.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(names)), [n.replace("_", " ") for n in names])
     axes[0].invert_yaxis()
     figure.suptitle(
-        "dots: most likely word; diamonds: beam search; gray: no decoder",
+        "dots: most likely word; diamonds: beam search; squares: consensus; triangles: "
+        "with sentences of the classes; gray: no decoder",
         fontsize="small",
     )
     figure.savefig(folder / "scores.png", dpi=90)
@@ -81,7 +85,11 @@ def draw_ten_birds(
         left.set_title(name.replace("_", " "), fontsize="x-small")
         said = {"human": birds.captions(np.array([row]))[0][0]}
         said |= {
-            name: f"{one['sentences'][place]}  |  {one['beam_sentences'][place]}"
+            name: "  |  ".join(
+                one["said"][decoding][place]
+                for decoding in DECODINGS
+                if decoding in one["said"]
+            )
             for name, one in found.items()
             if name in PAPER
         }
@@ -96,5 +104,8 @@ def draw_ten_birds(
         right.text(0, 1, "\n".join(lines), va="top", fontsize=8, parse_math=False)
         for ax in (left, right):
             ax.axis("off")
-    figure.suptitle("most likely words  |  beam search", fontsize="small")
+    figure.suptitle(
+        "most likely words  |  beam search  |  consensus  |  with sentences of classes",
+        fontsize="small",
+    )
     figure.savefig(folder / "ten_birds.png", dpi=80)

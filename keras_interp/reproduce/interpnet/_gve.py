@@ -50,8 +50,7 @@ def measured_gve(
 
     Returns:
         What `measured_variant` gives; by `"ablations"` the same of the two that the
-        training passes, and by `"class_lookup"` the scores of one sentence for each
-        predicted class.
+        training passes, and what `class_lookup` gives.
     """
     keras.utils.set_random_seed(seed)
     fit, held = _described(birds, birds.fit), _described(birds, birds.validation)
@@ -87,10 +86,11 @@ def measured_gve(
             "validation_loss": validation_loss(model, birds, predicted),
         }
 
-        def said(rows: np.ndarray, width: int) -> list[str]:
-            return model.explain(features[rows], told[rows], beam_width=width)
-
-        return scored(said, birds, figures, recipe.beam_width, seed, scorer)
+        said = {
+            "figures": model.explain(features, told),
+            "beam": model.explain(features, told, beam_width=recipe.beam_width),
+        }
+        return scored(said, birds, figures, seed, scorer)
 
     print("Description: its states stand for the classes", flush=True)
     model = generator("description")
@@ -131,7 +131,7 @@ def measured_gve(
     return {
         **measured(model, history["val_loss"]),
         "ablations": ablations,
-        "class_lookup": class_lookup(birds, classifier, scorer),
+        **class_lookup(birds, classifier, scorer),
         "judge_accuracy": judged["val_accuracy"][int(np.argmin(judged["val_loss"]))],
         "rewards": history["val_reward"],
         "best_reward": history["val_reward"][best],

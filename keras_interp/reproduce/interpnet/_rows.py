@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_interp.reproduce._results import Results
+from keras_interp.reproduce.interpnet._variants import DECODINGS
 
 # Table 1, 200 species of CUB: METEOR, BLEU, CIDEr and accuracy.
 PAPER: dict[str, tuple[float | None, ...]] = {
@@ -36,7 +37,8 @@ METRICS = (
     "best_epoch",
     "epochs",
 )
-DESCRIBERS = ("fixed_sentence", "class_lookup", "human", "random")
+LOOKUPS = ("class_lookup", "class_evidence")
+DESCRIBERS = ("fixed_sentence", *LOOKUPS, "human", "random")
 SCORES = ("bleu", "meteor", "meteor_segments", "cider", "cider_d")
 CLASS_SCORES = ("class_similarity", "class_rank")
 # The row whose classifier the class lookup asks; that of GVE is the same.
@@ -77,8 +79,8 @@ def add_rows(
         _add_decoder(results, f"GVE {name}", passed, images, {}, baselines)
     for name in DESCRIBERS:
         values = [one[name] for one in describers if name in one]
-        if name == "class_lookup":
-            values = _lookups(found)
+        if name in LOOKUPS:
+            values = _lookups(found, name)
         for metric in (*SCORES, *CLASS_SCORES, "distinct_sentences"):
             measured_values = [one.get(metric) for one in values]
             results.add("1", name, metric, measured_values, n=images)
@@ -93,7 +95,7 @@ def _add_decoder(
     known: dict[str, float | None],
     baselines: dict[str, dict[str, float]],
 ) -> None:
-    """Add the figures of a decoder, and those of its beam search where there are any.
+    """Add the figures of a decoder, for each way of decoding that was measured.
 
     Args:
         results: Takes the rows.
@@ -103,13 +105,13 @@ def _add_decoder(
         known: By metric what the paper says.
         baselines: By name of the baseline its figure by metric.
     """
-    for place, row in (("figures", name), ("beam", f"{name}/beam search")):
-        if place == "beam" and not measured:
+    for place, behind in DECODINGS.items():
+        if place != "figures" and not (measured and place in measured[0]):
             continue
         for metric in METRICS:
             results.add(
                 "1",
-                row,
+                name + behind,
                 metric,
                 [one[place].get(metric) for one in measured],
                 n=images,
@@ -124,10 +126,12 @@ def _ablations(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     return list(passed[0]) if passed else []
 
 
-def _lookups(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, float]]:
-    """Scores of the class lookup, from the row of whose classifier most seeds are."""
+def _lookups(
+    found: dict[str, list[dict[str, Any]]], lookup: str
+) -> list[dict[str, float]]:
+    """Scores of a lookup by class, from the row of whose classifier most seeds are."""
     rows = [
-        [one["class_lookup"] for one in found.get(name, []) if "class_lookup" in one]
+        [one[lookup] for one in found.get(name, []) if lookup in one]
         for name in ("GVE", LOOKUP)
     ]
     return max(rows, key=len)
@@ -159,7 +163,11 @@ def _differences(
 def _add_differences(
     results: Results, found: dict[str, list[dict[str, Any]]], images: int
 ) -> None:
-    for place, where in (("figures", "differences"), ("beam", "differences, beam")):
+    for place, where in (
+        ("figures", "differences"),
+        ("beam", "differences, beam"),
+        ("consensus", "differences, consensus"),
+    ):
         for name in COMPARED:
             if not (found.get(name) and found.get("captioning")):
                 continue

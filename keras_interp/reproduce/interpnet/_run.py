@@ -31,9 +31,9 @@ from keras_interp.reproduce.interpnet._birds import (
 from keras_interp.reproduce.interpnet._figures import draw_scores, draw_ten_birds
 from keras_interp.reproduce.interpnet._rows import LOOKUP, add_rows, paired_difference
 from keras_interp.reproduce.interpnet._variants import (
+    DECODINGS,
     VARIANTS,
     DecoderRecipe,
-    add_class_scores,
     class_lookup,
     measured_describers,
     measured_variant,
@@ -73,6 +73,8 @@ class InterpnetSettings:
         patience: Such passes in a row after which the training stops.
         normalize_blocks: Whether the activations of each layer get length 1.
         beam_width: Of the second decoding.
+        samples: Sentences that are drawn for each image, of which the one that agrees
+            most with the others is said.
     """
 
     data: str = CUB
@@ -92,6 +94,7 @@ class InterpnetSettings:
     patience: int = 4
     normalize_blocks: bool = False
     beam_width: int = 3
+    samples: int = 64
 
     def check(self) -> None:
         """Refuse what could not be computed.
@@ -111,7 +114,7 @@ class InterpnetSettings:
                 )
         for name in ("epochs", "seeds", "units", "embedding_dim", "min_count"):
             check_number(name, getattr(self, name))
-        for name in ("patience", "beam_width"):
+        for name in ("patience", "beam_width", "samples"):
             check_number(name, getattr(self, name))
         if not 0.0 < self.learning_rate < float("inf"):
             raise ValueError(
@@ -143,6 +146,7 @@ class InterpnetSettings:
             learning_rate=self.learning_rate,
             normalize_blocks=self.normalize_blocks,
             beam_width=self.beam_width,
+            samples=self.samples,
         )
 
 
@@ -229,33 +233,18 @@ class _Run:
         """What was measured before with the same settings, or is now."""
         file = f"{name}_seed_{seed}"
         known = self.runs.get(file)
-        if known is not None and self.is_complete(known):
+        if known is not None:
             self.say(f"{name}, seed {seed}: from {self.runs.path(file)}")
-            return known
-        if known is not None and "sentences" in known:
-            self.say(f"{name}, seed {seed}: class scores of {self.runs.path(file)}")
-            self.add_class_scores(known)
-            self.runs.put(file, known)
             return known
         self.say(f"{name}, seed {seed}")
         started = time.perf_counter()
         content = measure()
         content["seconds"] = round(time.perf_counter() - started, 1)
         self.runs.put(file, content)
-        for decoding in ("figures", "beam"):
+        for decoding in DECODINGS:
             if decoding in content:
                 self.say(f"  {decoding}: {_line(content[decoding])}")
         return content
-
-    @staticmethod
-    def is_complete(content: dict[str, Any]) -> bool:
-        """Whether class scores are there: earlier versions did not measure them."""
-        return "class_rank" in content.get("figures", content.get("human", {}))
-
-    def add_class_scores(self, content: dict[str, Any]) -> None:
-        assert self.birds is not None
-        test = self.birds.test
-        add_class_scores(content, self.birds.labels(test), self.birds.captions(test))
 
     def describers(self, seed: int) -> dict[str, Any]:
         assert self.birds is not None
@@ -276,7 +265,7 @@ class _Run:
             return _gve.measured_gve(self.birds, *given)
         content = measured_variant(name, self.birds, *given)
         if name == LOOKUP:
-            content["class_lookup"] = class_lookup(self.birds, given[0], self.scorer)
+            content |= class_lookup(self.birds, given[0], self.scorer)
         return content
 
     def write(self, found: dict[str, list[dict[str, Any]]]) -> None:
@@ -288,7 +277,7 @@ class _Run:
 
     def draw(self, found: dict[str, list[dict[str, Any]]]) -> None:
         assert self.birds is not None
-        for place in ("figures", "beam"):
+        for place in ("figures", "beam", "consensus"):
             for name in ("InterpNet_1", "InterpNet_2"):
                 if name in found and "captioning" in found:
                     mean, spread, count = paired_difference(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_interp import metrics
 from keras_interp.datasets import Vocabulary
-from keras_interp.models import InterpNet, interpnet_classifier
+from keras_interp.models import InterpNet, SentenceMemory, interpnet_classifier
 from keras_interp.reproduce.interpnet._birds import DescribedBirds
 from keras_interp.reproduce.interpnet._describers import (
     Consensus,
@@ -31,6 +31,13 @@ VARIANTS: dict[str, tuple[tuple[int, ...], str]] = {
 }
 # Longer sentences are cut: 2 % of those of CUB.
 MAX_LENGTH = 32
+# By name of a decoding what its row is called behind the variant's name.
+DECODINGS = {
+    "figures": "",
+    "beam": "/beam search",
+    "consensus": "/consensus",
+    "class_consensus": "/consensus with sentences of the classes",
+}
 CLASSIFIER_EPOCHS, CLASSIFIER_PATIENCE = 40, 6
 BATCH_SIZE = 32
 
@@ -48,6 +55,7 @@ class DecoderRecipe:
         learning_rate: Of Adam, at first.
         normalize_blocks: Whether the activations of each layer get length 1.
         beam_width: Of the second decoding.
+        samples: Sentences that are drawn for the consensus.
     """
 
     units: int
@@ -58,6 +66,7 @@ class DecoderRecipe:
     learning_rate: float
     normalize_blocks: bool
     beam_width: int
+    samples: int
 
 
 def trained_classifier(
@@ -102,8 +111,8 @@ def measured_variant(
         scorer: METEOR.
 
     Returns:
-        By `"figures"` and `"beam"` the figures of greedy decoding and of beam search,
-        by `"sentences"` and `"beam_sentences"` what was said.
+        By the names of `DECODINGS` the figures, and by `"said"` the sentences by these
+        names; the last of them only where r(x) has the probabilities of the classes.
     """
     keras.utils.set_random_seed(seed)
     captions = birds.captions(birds.fit)
@@ -142,10 +151,19 @@ def measured_variant(
     }
     context = model.context(birds.features[birds.test])
 
-    def said(rows: np.ndarray, width: int) -> list[str]:
-        return model.explain(context=context[rows], beam_width=width)
-
-    return scored(said, birds, figures, recipe.beam_width, seed, scorer)
+    said = {
+        "figures": model.explain(context=context),
+        "beam": model.explain(context=context, beam_width=recipe.beam_width),
+    }
+    known: dict[str, Any] = {"consensus": None}
+    if VARIANTS[name][1] != "input":
+        known["class_consensus"] = birds.labels(birds.fit)
+    for decoding, labels in known.items():
+        memory = SentenceMemory(vocabulary, captions, labels)
+        said[decoding] = model.explain_by_consensus(
+            context=context, memory=memory, samples=recipe.samples, seed=seed
+        )
+    return scored(said, birds, figures, seed, scorer)
 
 
 def figures_of_training(losses: Sequence[float]) -> dict[str, float]:
@@ -154,21 +172,18 @@ def figures_of_training(losses: Sequence[float]) -> dict[str, float]:
 
 
 def scored(
-    said: Callable[[np.ndarray, int], list[str]],
+    said: dict[str, list[str]],
     birds: DescribedBirds,
     figures: dict[str, float],
-    beam_width: int,
     seed: int,
     scorer: metrics.MeteorScorer,
 ) -> dict[str, Any]:
     """Score what a decoder says of the test images, and of others in their place.
 
     Args:
-        said: Gives sentences from what is known of some test images, by their places
-            and the width of the beam.
+        said: By name of a decoding the sentences about the test images.
         birds: What is described.
         figures: Of the training, which stand beside the scores.
-        beam_width: Of the second decoding.
         seed: Of the swapped images.
         scorer: METEOR.
 
@@ -176,32 +191,17 @@ def scored(
         What `measured_variant` gives.
     """
     labels, written = birds.labels(birds.test), birds.captions(birds.test)
-    result: dict[str, Any] = {}
-    for place, sentences, width in (
-        ("figures", "sentences", 1),
-        ("beam", "beam_sentences", beam_width),
-    ):
-        result[sentences] = said(np.arange(len(labels)), width)
-        result[place] = figures | scores_of(result[sentences], written, scorer)
+    about = sentences_of_classes(written, labels)
+    result: dict[str, Any] = {"said": said}
+    for decoding, sentences in said.items():
+        found = figures | scores_of(sentences, written, scorer)
         for metric, same in (("cider_swap_class", True), ("cider_swap_any", False)):
-            swapped = said(other_images(labels, seed, same), width)
-            result[place][metric] = (
-                100 * metrics.cider(swapped, written, tokens="words").value
-            )
-    add_class_scores(result, labels, written)
+            # What is said of an image depends on its r(x) alone.
+            swapped = [sentences[row] for row in other_images(labels, seed, same)]
+            found[metric] = 100 * metrics.cider(swapped, written, tokens="words").value
+        found |= _means(class_scores(sentences, labels, about))
+        result[decoding] = found
     return result
-
-
-def add_class_scores(
-    result: dict[str, Any], labels: np.ndarray, written: Sequence[Sequence[str]]
-) -> None:
-    """Put how well its sentences tell the class beside the scores of a decoder."""
-    both = result["sentences"] + result["beam_sentences"]
-    found = class_scores(
-        both, np.tile(labels, 2), sentences_of_classes(written, labels)
-    )
-    for place, each in zip(("figures", "beam"), np.split(found, 2), strict=True):
-        result[place] |= _means(each)
 
 
 def class_scores(
@@ -276,13 +276,36 @@ def measured_describers(
 
 def class_lookup(
     birds: DescribedBirds, classifier: keras.Model, scorer: metrics.MeteorScorer
-) -> dict[str, float]:
-    """Scores of one sentence for each class, that of the class which is predicted."""
+) -> dict[str, dict[str, float]]:
+    """Scores of sentences that are looked up by what the classifier predicts.
+
+    Args:
+        birds: What is described.
+        classifier: Trained.
+        scorer: METEOR.
+
+    Returns:
+        By `"class_lookup"` those of one sentence for each class, that of the class
+        which is predicted, and by `"class_evidence"` those of the sentence that agrees
+        most with what was written of all classes, weighted by their probabilities.
+    """
     learnt = np.concatenate([birds.fit, birds.validation])
-    consensus = Consensus(birds.captions(learnt), birds.labels(learnt))
-    sentences = consensus.of_classes(birds.classes)
+    captions, known = birds.captions(learnt), birds.labels(learnt)
+    sentences = Consensus(captions, known).of_classes(birds.classes)
     found = classifier.predict(birds.features[birds.test], batch_size=256, verbose=0)
-    spoken = [sentences[number] for number in found.argmax(axis=1)]
+    looked_up = [sentences[number] for number in found.argmax(axis=1)]
+    # With all words, so that any sentence can be said.
+    vocabulary = Vocabulary.from_sentences(captions)
+    memory = SentenceMemory(vocabulary, captions, known, weight=1.0)
+    drawn, _ = vocabulary.encode(looked_up)
+    chosen = memory.chosen(drawn[:, None], found, drawn.shape[1] + MAX_LENGTH)
     labels, written = birds.labels(birds.test), birds.captions(birds.test)
-    each = class_scores(spoken, labels, sentences_of_classes(written, labels))
-    return scores_of(spoken, written, scorer) | _means(each)
+    about = sentences_of_classes(written, labels)
+    return {
+        name: scores_of(spoken, written, scorer)
+        | _means(class_scores(spoken, labels, about))
+        for name, spoken in (
+            ("class_lookup", looked_up),
+            ("class_evidence", vocabulary.decode(chosen)),
+        )
+    }

@@ -1,0 +1,246 @@
+"""Sentences that people wrote, kept to judge which sentence agrees most with others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from keras_interp.datasets.vocabulary import (
+    START_ID,
+    TERMINAL,
+    UNKNOWN_ID,
+    Vocabulary,
+)
+from keras_interp.models.interpnet._captions import check_captions
+
+# The longest run of words that CIDEr looks at.
+LONGEST_RUN = 4
+# Pictures that are compared with all sentences at once.
+PICTURES = 256
+
+
+class SentenceMemory:
+    """Sentences about training pictures, for `explain_by_consensus`.
+
+    They say how telling a run of words is: one that stands in the sentences of few
+    pictures counts for more. With the classes of the pictures they are also evidence of
+    what people would say of a new one, and may be said themselves.
+
+    Example:
+
+    ```python
+    captions = [["a red bird."], ["a bird with a red head."], ["a blue bird."]]
+    vocabulary = ki.datasets.Vocabulary.from_sentences(captions)
+    memory = ki.models.SentenceMemory(vocabulary, captions, labels=[0, 0, 1])
+    print(memory)  # <SentenceMemory of 3 sentences, 2 classes>
+    ```
+
+    Args:
+        vocabulary: `keras_interp.datasets.Vocabulary` of the decoder.
+        captions: for each of two pictures or more a list of sentences.
+        labels: integers `(N,)`, the pictures' classes as the classifier numbers them.
+            None (default): the sentences only weigh the runs of words.
+        weight: share of the evidence, from 0 to 1, that the sentences of the classes
+            are; the others are those that the decoder draws. Defaults to 0.75.
+        sharpness: power to which the probabilities of the classes are raised before the
+            sentences of each class are weighted by them. Defaults to 2.
+
+    Raises:
+        ValueError: for fewer than two pictures, a picture without a sentence, labels
+            that do not fit, or a number out of its range.
+
+    Reference:
+        Devlin, Gupta, Girshick, Mitchell, Zitnick, "Exploring Nearest Neighbor
+        Approaches for Image Captioning", 2015, section 3.2, the consensus caption; the
+        agreement is the cosine of Vedantam, Zitnick, Parikh, CIDEr, CVPR 2015, eq. (2).
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        captions: Any,
+        labels: Any = None,
+        weight: float = 0.75,
+        sharpness: float = 2.0,
+    ):
+        count = len(captions)
+        if count < 2:
+            raise ValueError(
+                "Expected the sentences of two pictures or more. Received: captions of "
+                f"{count}. Give those of the training pictures."
+            )
+        check_captions(captions, count, "captions")
+        for name, value, most in (
+            ("weight", weight, 1.0),
+            ("sharpness", sharpness, np.inf),
+        ):
+            if not 0.0 <= value <= most or not np.isfinite(value):
+                words = "from 0 to 1" if most == 1.0 else "of 0 or more"
+                raise ValueError(
+                    f"Expected {name} {words}. Received: {name}={value!r}. Leave it "
+                    "out for the default."
+                )
+        self.vocabulary = vocabulary
+        self.weight, self.sharpness = float(weight), float(sharpness)
+        sizes = [len(group) for group in captions]
+        self.ids, _ = vocabulary.encode(captions)
+        self.documents = np.repeat(np.arange(count), sizes)
+        self.labels: np.ndarray | None = None
+        if labels is not None:
+            array = np.asarray(labels)
+            if array.shape != (count,) or array.dtype.kind not in "iu":
+                raise ValueError(
+                    f"Expected an integer label for each of {count} pictures. "
+                    f"Received: labels of shape {array.shape} and type {array.dtype}. "
+                    "Give the class numbers."
+                )
+            if array.min() < 0:
+                raise ValueError(
+                    "Expected labels from 0. Received: labels with "
+                    f"{array.min()} among them. Number the classes from 0."
+                )
+            self.labels = np.repeat(array, sizes)
+
+    def __repr__(self) -> str:
+        classes = "" if self.labels is None else f", {len(np.unique(self.labels))}"
+        return (
+            f"<SentenceMemory of {len(self.ids)} sentences"
+            f"{classes + ' classes' if classes else ''}>"
+        )
+
+    def chosen(self, drawn: np.ndarray, probabilities: Any, longest: int) -> np.ndarray:
+        """The sentence for each picture that agrees most with the evidence.
+
+        Args:
+            drawn: int32 `(pictures, samples, words)`, sentences that a decoder drew.
+            probabilities: `(pictures, classes)`, used where there are labels.
+            longest: most words of a sentence, the terminal one among them.
+
+        Returns:
+            int32 `(pictures, words)`.
+        """
+        pictures, samples, words = drawn.shape
+        width = max(words, self.ids.shape[1])
+        both = [_padded(self.ids, width), _padded(drawn.reshape(-1, words), width)]
+        # A sentence is compared once, however often it was written or drawn.
+        every, place = np.unique(np.concatenate(both), axis=0, return_inverse=True)
+        place = place.reshape(-1)
+        kept, own = place[: len(self.ids)], place[len(self.ids) :]
+        spoken = _without_marks(every, self.vocabulary)
+        directions = run_directions(spoken, kept, self.documents)
+        owner = np.repeat(np.arange(pictures), samples)
+        entries = np.full(len(owner), 1.0 / samples), (owner, own)
+        evidence = sparse.csr_matrix(entries, shape=(pictures, len(every)))
+        common = np.empty(0, int)
+        if self.labels is not None:
+            classes = self._by_class(kept, probabilities, len(every))
+            evidence = (1.0 - self.weight) * evidence + self.weight * classes
+            common = np.unique(kept)
+            common = common[_can_be_said(every[common], longest)]
+        own = own.reshape(pictures, samples)
+        found = [
+            _most_agreeing(directions, evidence[some], own[some], common)
+            for some in np.array_split(np.arange(pictures), -(-pictures // PICTURES))
+        ]
+        return every[np.concatenate(found)]
+
+    def _by_class(self, kept: np.ndarray, probabilities: Any, count: int) -> Any:
+        """Weights of the sentences of the classes, by what each picture may be."""
+        labels = self.labels
+        assert labels is not None
+        classes = probabilities.shape[1]
+        if labels.max() >= classes:
+            raise ValueError(
+                f"Expected labels below {classes}, the classes of the model. Received: "
+                f"a memory with the label {labels.max()}. Number them as the "
+                "classifier does."
+            )
+        chances = np.asarray(probabilities, "float64") ** self.sharpness
+        # A class without sentences is no evidence.
+        sizes = np.bincount(labels, minlength=classes)
+        chances = chances * (sizes > 0)
+        chances /= np.maximum(chances.sum(axis=1, keepdims=True), 1e-300)
+        shape = classes, count
+        members = sparse.csr_matrix((1.0 / sizes[labels], (labels, kept)), shape=shape)
+        return sparse.csr_matrix(chances) @ members
+
+
+def run_directions(
+    words: np.ndarray, kept: np.ndarray, documents: np.ndarray
+) -> list[Any]:
+    """Sentences as directions in the space of their runs of words, as CIDEr has them.
+
+    Args:
+        words: int `(sentences, words)`, each sentence once, 0 after its end.
+        kept: int `(K,)`, the rows that people wrote, some of them several times.
+        documents: int `(K,)`, the picture of each of these, from 0.
+
+    Returns:
+        A sparse matrix `(sentences, runs)` for each length of run from 1, with rows of
+        length 1, or 0 where no run tells anything.
+    """
+    size, pictures = int(words.max()) + 1, int(documents.max()) + 1
+    members = sparse.csr_matrix(
+        (np.ones(len(kept)), (documents, kept)), shape=(pictures, len(words))
+    )
+    numbers, whole = words.astype("int64"), words > 0
+    found = []
+    for length in range(1, LONGEST_RUN + 1):
+        if length > 1:
+            # A run is the run without its last word, and that word.
+            last = words[:, length - 1 :]
+            whole = whole[:, :-1] & (last > 0)
+            numbers = numbers[:, :-1] * size + last
+        rows, _ = np.nonzero(whole)
+        runs, column = np.unique(numbers[whole], return_inverse=True)
+        numbers = np.zeros(whole.shape, "int64")
+        numbers[whole] = column
+        shape = len(words), len(runs)
+        counts = sparse.csr_matrix((np.ones(len(rows)), (rows, column)), shape=shape)
+        holding = np.asarray(((members @ counts) > 0).sum(axis=0)).ravel()
+        weights = np.log(pictures) - np.log(np.maximum(holding, 1))
+        weighted = sparse.csr_matrix(counts @ sparse.diags(weights))
+        norm = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+        found.append(sparse.diags(1.0 / np.where(norm > 0, norm, 1.0)) @ weighted)
+    return found
+
+
+def _most_agreeing(
+    directions: list[Any], evidence: Any, own: np.ndarray, common: np.ndarray
+) -> np.ndarray:
+    """For each picture the best row, of its own candidates and of the common ones."""
+    pictures, samples = own.shape
+    owner = np.repeat(np.arange(pictures), samples)
+    of_own = np.zeros(own.size)
+    of_common = np.zeros((pictures, len(common)))
+    for matrix in directions:
+        mean = sparse.csr_matrix(evidence @ matrix)
+        product = mean[owner].multiply(matrix[own.ravel()])
+        of_own += np.asarray(product.sum(axis=1)).ravel()
+        of_common += (mean @ matrix[common].T).toarray()
+    of_own = of_own.reshape(own.shape)
+    best = np.take_along_axis(own, of_own.argmax(axis=1)[:, None], axis=1)[:, 0]
+    if not len(common):
+        return best
+    better = of_common.max(axis=1) > of_own.max(axis=1)
+    return np.where(better, common[of_common.argmax(axis=1)], best)
+
+
+def _padded(ids: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(ids, [(0, 0), (0, width - ids.shape[1])])
+
+
+def _without_marks(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    """The words without commas and the period, which CIDEr does not count."""
+    marks = [n for n, word in enumerate(vocabulary.words) if word in (",", TERMINAL)]
+    silent = np.isin(ids, [START_ID, *marks])
+    order = np.argsort(silent, axis=1, kind="stable")
+    return np.take_along_axis(np.where(silent, 0, ids), order, axis=1)
+
+
+def _can_be_said(ids: np.ndarray, longest: int) -> np.ndarray:
+    """Which sentences have words of the vocabulary alone, and not too many."""
+    known = (ids != UNKNOWN_ID).all(axis=1)
+    return known & ((ids != START_ID).sum(axis=1) <= longest)
