@@ -25,12 +25,12 @@ from keras_interp.models.gve._training import (
     train_discriminative,
     train_relevance,
 )
-from keras_interp.models.interpnet._captions import Captions
-from keras_interp.models.interpnet._interpnet import (
+from keras_interp.models.interpnet._arguments import (
     check_other_pictures,
     check_whole,
     checked_options,
 )
+from keras_interp.models.interpnet._captions import Captions
 from keras_interp.models.interpnet._training import words_before
 
 SETTINGS = (

@@ -18,8 +18,8 @@ from keras_interp.models.gve._arguments import (
     validation_parts,
 )
 from keras_interp.models.gve._generator import INITIAL_RANGE
+from keras_interp.models.interpnet._arguments import check_whole, checked_options
 from keras_interp.models.interpnet._captions import Captions
-from keras_interp.models.interpnet._interpnet import check_whole, checked_options
 from keras_interp.models.interpnet._training import BestTraining, steadily_compiled
 
 SETTINGS = ("num_classes", "units", "embedding_dim", "dropout", "max_length", "seed")

@@ -13,12 +13,20 @@ from keras import ops
 
 from keras_interp.datasets.vocabulary import LONGEST, Vocabulary
 from keras_interp.layers import ExplanationLSTM
+from keras_interp.models.interpnet._arguments import (
+    check_other_pictures,
+    check_whole,
+    checked_callbacks,
+    checked_options,
+    checked_pair,
+)
 from keras_interp.models.interpnet._captions import Captions, check_captions
 from keras_interp.models.interpnet._context import (
     ContextBlock,
     ContextReader,
     number_of,
 )
+from keras_interp.models.interpnet._self_critical import train_self_critical
 from keras_interp.models.interpnet._sentences import SentenceWriter
 from keras_interp.models.interpnet._training import (
     train_classes,
@@ -258,7 +266,7 @@ class InterpNet(SentenceWriter, keras.Model):
             epochs, batch_size, learning_rate, patience, checkpoint, seed, verbose
         )
         options |= {"callbacks": checked_callbacks(callbacks), "shown": self}
-        inputs_of, labels_of = _pair(validation_data, "labels")
+        inputs_of, labels_of = checked_pair(validation_data, "labels")
         return train_classes(
             self.classifier,
             inputs,
@@ -335,7 +343,95 @@ class InterpNet(SentenceWriter, keras.Model):
             epochs, batch_size, learning_rate, patience, checkpoint, seed, verbose
         )
         options |= {"callbacks": checked_callbacks(callbacks), "shown": self}
-        inputs_of, captions_of = _pair(validation_data, "captions")
+        context, *sets = self._described(
+            inputs, captions, validation_data, context_batch_size, options["verbose"]
+        )
+        return train_sentences(self.decoder, context, *sets, **options)
+
+    def fit_self_critical(
+        self,
+        inputs: Any,
+        captions: Any,
+        validation_data: tuple[Any, Any] | None = None,
+        epochs: int = 20,
+        batch_size: int = 32,
+        learning_rate: float = 2e-4,
+        *,
+        samples: int = 5,
+        patience: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+        context_batch_size: int = 32,
+        verbose: Any = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    ) -> keras.callbacks.History:
+        """Trains the decoder on, to say what agrees with what people wrote.
+
+        To be called after `fit_explainer`; no part of the paper. Sentences are drawn
+        for each picture, and their CIDEr against its sentences is the reward: those
+        that are better than the others of the picture become more probable, the
+        others less. The best epoch is that whose most likely words have the highest
+        CIDEr on the validation. Fewer different sentences are said afterwards. The
+        classifier stays as it is, bit for bit.
+
+        Args:
+            inputs: array `(N, ...)` as the classifier takes it.
+            captions: for each picture a list of sentences.
+            validation_data: inputs and captions of other pictures.
+            epochs: how many in all. Defaults to 20.
+            batch_size: pictures of a step; what is left over in an epoch is left out.
+                Defaults to 32.
+            learning_rate: of Adam, at first. Defaults to 2e-4.
+            samples: sentences that are drawn for a picture, 2 or more. Defaults to 5.
+            patience: epochs without improvement after which the training stops. None
+                (default) trains all epochs.
+            checkpoint: path of a file that is written after each epoch; where it exists
+                the training goes on from it. Default: none.
+            seed: of the order of the pictures, and of what is drawn. Defaults to 0.
+            context_batch_size: pictures that the classifier is run on at once. Defaults
+                to 32.
+            verbose: 0 is silent, 1 or `"auto"` (default) a bar an epoch, 2 a line.
+            callbacks: list of Keras callbacks, whose `model` is this one. They are
+                called after the rate was halved, and the best weights are put back
+                before `on_train_end`. Default: none.
+
+        Returns:
+            Keras `History` with `loss`, the mean `reward` of what was drawn,
+            `val_cider`, both from 0 to 10, and `learning_rate`.
+
+        Raises:
+            ValueError: for fewer than two pictures or samples, and as `fit_explainer`.
+
+        Reference:
+            Rennie, Marcheret, Mroueh, Ross, Goel, "Self-Critical Sequence Training for
+            Image Captioning", CVPR 2017, eq. (6), with the mean of the other samples
+            in place of the greedy sentence's reward.
+        """
+        options = checked_options(
+            epochs, batch_size, learning_rate, patience, checkpoint, seed, verbose
+        )
+        check_whole(samples, "samples", least=2)
+        if number_of(inputs) < 2:
+            raise ValueError(
+                "Expected two pictures or more, whose sentences weigh the words. "
+                f"Received: inputs of {number_of(inputs)}. Give all for training."
+            )
+        options |= {"callbacks": checked_callbacks(callbacks), "shown": self}
+        context, *sets = self._described(
+            inputs, captions, validation_data, context_batch_size, options["verbose"]
+        )
+        return train_self_critical(self, context, *sets, samples=samples, **options)
+
+    def _described(
+        self,
+        inputs: Any,
+        captions: Any,
+        validation_data: Any,
+        batch_size: int,
+        verbose: int,
+    ) -> tuple[np.ndarray, Captions, Captions]:
+        """r(x) of pictures and of the validation's, and the sentences of both."""
+        inputs_of, captions_of = checked_pair(validation_data, "captions")
         counts = number_of(inputs), number_of(inputs_of)
         check_captions(captions, counts[0], "captions")
         check_captions(captions_of, counts[1], "validation captions")
@@ -345,14 +441,12 @@ class InterpNet(SentenceWriter, keras.Model):
             for rows, count in zip((captions, captions_of), counts, strict=True)
         ]
         sets[1].pictures = sets[1].pictures + np.int32(counts[0])
-        if options["verbose"] != 0:
+        if verbose != 0:
             print(
                 f"r(x) of {sum(counts)} pictures, {len(sets[0])} sentences", flush=True
             )
-        read = [self.context(one, context_batch_size) for one in (inputs, inputs_of)]
-        return train_sentences(
-            self.decoder, np.concatenate(read), sets[0], sets[1], **options
-        )
+        read = [self.context(one, batch_size) for one in (inputs, inputs_of)]
+        return np.concatenate(read), sets[0], sets[1]
 
     # Saving -----------------------------------------------------------------------
 
@@ -401,79 +495,3 @@ class InterpNet(SentenceWriter, keras.Model):
             for name in ("classifier", "vocabulary")
         ]
         return cls(*parts, **config)
-
-
-def check_whole(value: Any, name: str, least: int = 1) -> None:
-    """Refuse what is no integer, or too small a one."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(
-            f"Expected {name} as an integer of {least} or more. Received: {name}="
-            f"{value!r}. Give such a number."
-        )
-
-
-def checked_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """Keras callbacks as a list, one alone among them."""
-    listed = keras.tree.flatten([] if callbacks is None else callbacks)
-    for one in listed:
-        if not isinstance(one, keras.callbacks.Callback):
-            raise ValueError(
-                "Expected callbacks as a list of keras.callbacks.Callback. Received: "
-                f"{one!r:.60} of type {type(one).__name__}. Pass instances, such as "
-                "[keras.callbacks.CSVLogger('training.csv')]."
-            )
-    return listed
-
-
-def checked_options(
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    patience: int | None,
-    checkpoint: Any,
-    seed: int,
-    verbose: Any,
-) -> dict[str, Any]:
-    check_whole(epochs, "epochs")
-    check_whole(batch_size, "batch_size")
-    check_whole(seed, "seed", least=0)
-    if patience is not None:
-        check_whole(patience, "patience")
-    if not learning_rate > 0.0:
-        raise ValueError(
-            "Expected learning_rate as a positive number. Received: learning_rate="
-            f"{learning_rate!r}. Pass 5e-4, say."
-        )
-    given = locals()
-    return {
-        name: given[name]
-        for name in checked_options.__annotations__
-        if name != "return"
-    }
-
-
-def _pair(validation_data: Any, second: str) -> tuple[Any, Any]:
-    pair = isinstance(validation_data, list | tuple) and len(validation_data) == 2
-    if not pair:
-        raise ValueError(
-            f"Expected validation_data=(inputs, {second}) of pictures that are not "
-            "trained on: they decide which epoch is the best. Received: "
-            f"validation_data={type(validation_data).__name__}. Hold some pictures "
-            "back."
-        )
-    return validation_data[0], validation_data[1]
-
-
-def check_other_pictures(inputs: Any, others: Any) -> None:
-    """Refuse a validation on the pictures of the training."""
-    rows = [
-        {np.asarray(ops.convert_to_numpy(row)).tobytes() for row in one}
-        for one in (keras.tree.flatten(inputs)[0], keras.tree.flatten(others)[0])
-    ]
-    if rows[1] <= rows[0]:
-        raise ValueError(
-            "Expected validation_data of pictures that are not trained on. Received: "
-            f"{len(rows[1])} pictures, all of them among the training's. Hold some "
-            "pictures back."
-        )

@@ -9,16 +9,14 @@ from scipy import sparse
 
 from keras_interp.datasets.vocabulary import (
     START_ID,
-    TERMINAL,
     UNKNOWN_ID,
     Vocabulary,
 )
 from keras_interp.models.interpnet._captions import check_captions
+from keras_interp.models.interpnet._word_runs import WordRuns
 
-# The longest run of words that CIDEr looks at.
-LONGEST_RUN = 4
 # Pictures that are compared with all sentences at once.
-PICTURES = 256
+PICTURES = 64
 
 
 class SentenceMemory:
@@ -86,7 +84,8 @@ class SentenceMemory:
         self.weight, self.sharpness = float(weight), float(sharpness)
         sizes = [len(group) for group in captions]
         self.ids, _ = vocabulary.encode(captions)
-        self.documents = np.repeat(np.arange(count), sizes)
+        pictures = np.repeat(np.arange(count), sizes)
+        self._runs = WordRuns(self.ids, pictures, vocabulary)
         self.labels: np.ndarray | None = None
         if labels is not None:
             array = np.asarray(labels)
@@ -128,8 +127,7 @@ class SentenceMemory:
         every, place = np.unique(np.concatenate(both), axis=0, return_inverse=True)
         place = place.reshape(-1)
         kept, own = place[: len(self.ids)], place[len(self.ids) :]
-        spoken = _without_marks(every, self.vocabulary)
-        directions = run_directions(spoken, kept, self.documents)
+        directions = self._runs.directions(every)
         owner = np.repeat(np.arange(pictures), samples)
         entries = np.full(len(owner), 1.0 / samples), (owner, own)
         evidence = sparse.csr_matrix(entries, shape=(pictures, len(every)))
@@ -167,77 +165,30 @@ class SentenceMemory:
         return sparse.csr_matrix(chances) @ members
 
 
-def run_directions(
-    words: np.ndarray, kept: np.ndarray, documents: np.ndarray
-) -> list[Any]:
-    """Sentences as directions in the space of their runs of words, as CIDEr has them.
-
-    Args:
-        words: int `(sentences, words)`, each sentence once, 0 after its end.
-        kept: int `(K,)`, the rows that people wrote, some of them several times.
-        documents: int `(K,)`, the picture of each of these, from 0.
-
-    Returns:
-        A sparse matrix `(sentences, runs)` for each length of run from 1, with rows of
-        length 1, or 0 where no run tells anything.
-    """
-    size, pictures = int(words.max()) + 1, int(documents.max()) + 1
-    members = sparse.csr_matrix(
-        (np.ones(len(kept)), (documents, kept)), shape=(pictures, len(words))
-    )
-    numbers, whole = words.astype("int64"), words > 0
-    found = []
-    for length in range(1, LONGEST_RUN + 1):
-        if length > 1:
-            # A run is the run without its last word, and that word.
-            last = words[:, length - 1 :]
-            whole = whole[:, :-1] & (last > 0)
-            numbers = numbers[:, :-1] * size + last
-        rows, _ = np.nonzero(whole)
-        runs, column = np.unique(numbers[whole], return_inverse=True)
-        numbers = np.zeros(whole.shape, "int64")
-        numbers[whole] = column
-        shape = len(words), len(runs)
-        counts = sparse.csr_matrix((np.ones(len(rows)), (rows, column)), shape=shape)
-        holding = np.asarray(((members @ counts) > 0).sum(axis=0)).ravel()
-        weights = np.log(pictures) - np.log(np.maximum(holding, 1))
-        weighted = sparse.csr_matrix(counts @ sparse.diags(weights))
-        norm = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
-        found.append(sparse.diags(1.0 / np.where(norm > 0, norm, 1.0)) @ weighted)
-    return found
-
-
 def _most_agreeing(
     directions: list[Any], evidence: Any, own: np.ndarray, common: np.ndarray
 ) -> np.ndarray:
     """For each picture the best row, of its own candidates and of the common ones."""
     pictures, samples = own.shape
-    owner = np.repeat(np.arange(pictures), samples)
     of_own = np.zeros(own.size)
     of_common = np.zeros((pictures, len(common)))
     for matrix in directions:
         mean = sparse.csr_matrix(evidence @ matrix)
-        product = mean[owner].multiply(matrix[own.ravel()])
-        of_own += np.asarray(product.sum(axis=1)).ravel()
+        # The evidence has many runs, a sentence few: they are looked up in it.
+        rows = sparse.coo_matrix(matrix[own.ravel()])
+        values = rows.data * mean.toarray()[rows.row // samples, rows.col]
+        of_own += np.bincount(rows.row, values, own.size)
         of_common += (mean @ matrix[common].T).toarray()
-    of_own = of_own.reshape(own.shape)
-    best = np.take_along_axis(own, of_own.argmax(axis=1)[:, None], axis=1)[:, 0]
+    scores = of_own.reshape(own.shape)
+    best = np.take_along_axis(own, scores.argmax(axis=1)[:, None], axis=1)[:, 0]
     if not len(common):
         return best
-    better = of_common.max(axis=1) > of_own.max(axis=1)
+    better = of_common.max(axis=1) > scores.max(axis=1)
     return np.where(better, common[of_common.argmax(axis=1)], best)
 
 
 def _padded(ids: np.ndarray, width: int) -> np.ndarray:
     return np.pad(ids, [(0, 0), (0, width - ids.shape[1])])
-
-
-def _without_marks(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """The words without commas and the period, which CIDEr does not count."""
-    marks = [n for n, word in enumerate(vocabulary.words) if word in (",", TERMINAL)]
-    silent = np.isin(ids, [START_ID, *marks])
-    order = np.argsort(silent, axis=1, kind="stable")
-    return np.take_along_axis(np.where(silent, 0, ids), order, axis=1)
 
 
 def _can_be_said(ids: np.ndarray, longest: int) -> np.ndarray:

@@ -35,7 +35,7 @@ def draw_scores(results: Results, folder: Path) -> None:
         for place, name in enumerate(names):
             gray = name in DESCRIBERS
             for row, marker in zip(
-                [name + behind for behind in DECODINGS.values()], "oDs^", strict=True
+                [name + behind for behind in DECODINGS.values()], "oDs^v", strict=True
             ):
                 if known.get((row, metric), {}).get("value") is not None:
                     ax.errorbar(
@@ -52,7 +52,7 @@ def draw_scores(results: Results, folder: Path) -> None:
     axes[0].invert_yaxis()
     figure.suptitle(
         "dots: most likely word; diamonds: beam search; squares: consensus; triangles: "
-        "with sentences of the classes; gray: no decoder",
+        "with sentences of the classes, or self-critical; gray: no decoder",
         fontsize="small",
     )
     figure.savefig(folder / "scores.png", dpi=90)
@@ -105,7 +105,8 @@ def draw_ten_birds(
         for ax in (left, right):
             ax.axis("off")
     figure.suptitle(
-        "most likely words  |  beam search  |  consensus  |  with sentences of classes",
+        "most likely words  |  beam search  |  consensus  |  with sentences of the "
+        "classes  |  self-critical",
         fontsize="small",
     )
     figure.savefig(folder / "ten_birds.png", dpi=80)

@@ -167,6 +167,7 @@ def _add_differences(
         ("figures", "differences"),
         ("beam", "differences, beam"),
         ("consensus", "differences, consensus"),
+        ("self_critical", "differences, self-critical"),
     ):
         for name in COMPARED:
             if not (found.get(name) and found.get("captioning")):

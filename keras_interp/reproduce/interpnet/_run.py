@@ -277,7 +277,7 @@ class _Run:
 
     def draw(self, found: dict[str, list[dict[str, Any]]]) -> None:
         assert self.birds is not None
-        for place in ("figures", "beam", "consensus"):
+        for place in ("figures", "beam", "consensus", "self_critical"):
             for name in ("InterpNet_1", "InterpNet_2"):
                 if name in found and "captioning" in found:
                     mean, spread, count = paired_difference(

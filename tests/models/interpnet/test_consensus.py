@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import keras_interp as ki
-from keras_interp.models.interpnet._sentence_memory import run_directions
 
 CAPTIONS = [
     ["a red bird with a long bill.", "this bird is red."],
@@ -30,20 +29,6 @@ def drawn(vocabulary, *pictures):
 def said(memory, pictures, probabilities=None, longest=20):
     found = memory.chosen(drawn(memory.vocabulary, *pictures), probabilities, longest)
     return memory.vocabulary.decode(found)
-
-
-def test_agreement_is_cider_of_one_sentence_against_another(vocabulary):
-    words = [[s.replace(",", "").rstrip(".") for s in group] for group in CAPTIONS]
-    spoken = ["a red bird is long", "this bird has a blue bill", "red red bird", "a"]
-    written, documents = sum(words, []), np.repeat(np.arange(4), [2, 1, 2, 1])
-    ids, _ = vocabulary.encode([*written, *spoken])
-    ids[ids == 2] = 0
-    directions = run_directions(ids, np.arange(len(written)), documents)
-    found = sum(np.asarray((d @ d.T).todense()) for d in directions)[len(written) :]
-    score = ki.metrics.cider(spoken, words).per_sentence
-    mean = [found[n, : len(written)][documents == n].mean() for n in range(4)]
-    # A cosine for each of four lengths of run, times 10.
-    np.testing.assert_allclose(np.array(mean) * 10 / 4, score, atol=1e-12)
 
 
 def test_what_is_drawn_most_is_said_and_commas_do_not_count(vocabulary):

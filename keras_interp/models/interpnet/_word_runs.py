@@ -1,0 +1,119 @@
+"""Runs of words, how telling each is, and how far sentences agree in them: CIDEr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from keras_interp.datasets.vocabulary import START_ID, TERMINAL, Vocabulary
+
+# The longest run of words that CIDEr looks at, and the score of the same sentence.
+LONGEST_RUN = 4
+HIGHEST = 10.0
+
+
+class WordRuns:
+    """Runs of one to four words of sentences about pictures.
+
+    A run that stands in the sentences of few pictures is more telling. Commas and the
+    period do not count.
+
+    Args:
+        ids: int `(K, words)`, sentences as `vocabulary.encode` gives them.
+        pictures: int `(K,)`, the picture of each, from 0.
+        vocabulary: of the sentences.
+
+    Reference:
+        Vedantam, Zitnick, Parikh, CIDEr, CVPR 2015, eq. (1) and (2).
+    """
+
+    def __init__(self, ids: np.ndarray, pictures: np.ndarray, vocabulary: Vocabulary):
+        self._size = len(vocabulary)
+        marks = [
+            n for n, word in enumerate(vocabulary.words) if word in (",", TERMINAL)
+        ]
+        self._silent = [START_ID, *marks]
+        self._tables: list[np.ndarray] = []
+        self._weights: list[np.ndarray] = []
+        self._count = int(pictures.max()) + 1
+        for rows, column, width in self._runs(ids, learn=True):
+            shape = self._count, width
+            entries = np.ones(len(rows)), (pictures[rows], column)
+            held = np.asarray((sparse.csr_matrix(entries, shape=shape) > 0).sum(axis=0))
+            self._weights.append(np.log(self._count) - np.log(held.ravel()))
+        sizes = np.bincount(pictures, minlength=self._count)
+        entries = 1.0 / sizes[pictures], (pictures, np.arange(len(pictures)))
+        mean = sparse.csr_matrix(entries, shape=(self._count, len(pictures)))
+        self._references = [sparse.csr_matrix(mean @ d) for d in self.directions(ids)]
+
+    def directions(self, ids: np.ndarray) -> list[Any]:
+        """Sentences as directions in the space of runs.
+
+        Args:
+            ids: int `(sentences, words)`.
+
+        Returns:
+            A sparse matrix `(sentences, runs)` for each length of run from 1, with rows
+            of length 1, or 0 where no run tells anything. Runs that are in none of the
+            sentences at hand come last.
+        """
+        found = []
+        for place, (rows, column, width) in enumerate(self._runs(ids)):
+            counts = sparse.csr_matrix(
+                (np.ones(len(rows)), (rows, column)), shape=(len(ids), width)
+            )
+            weights = np.full(width, np.log(self._count))
+            weights[: len(self._weights[place])] = self._weights[place]
+            weighted = sparse.csr_matrix(counts @ sparse.diags(weights))
+            norm = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+            scale = sparse.diags(1.0 / np.where(norm > 0, norm, 1.0))
+            found.append(sparse.csr_matrix(scale @ weighted))
+        return found
+
+    def cider(self, ids: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+        """CIDEr of sentences against those at hand about their pictures.
+
+        Args:
+            ids: int `(sentences, words)`.
+            pictures: int `(sentences,)`.
+
+        Returns:
+            float64 `(sentences,)`, from 0 to 10.
+        """
+        total = np.zeros(len(ids))
+        for one, other in zip(self.directions(ids), self._references, strict=True):
+            known = one[:, : other.shape[1]]
+            total += np.asarray(known.multiply(other[pictures]).sum(axis=1)).ravel()
+        return total * HIGHEST / LONGEST_RUN
+
+    def _runs(
+        self, ids: np.ndarray, learn: bool = False
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+        """For each length the sentence and the column of all runs, and all columns."""
+        words = self._spoken(ids)
+        numbers, whole = words.astype("int64"), words > 0
+        for length in range(1, LONGEST_RUN + 1):
+            if length > 1:
+                # A run is the run without its last word, and that word.
+                last = words[:, length - 1 :]
+                whole = whole[:, :-1] & (last > 0)
+                numbers = numbers[:, :-1] * self._size + last
+            found = numbers[whole]
+            if learn:
+                self._tables.append(np.unique(found))
+            table = self._tables[length - 1]
+            column, new = np.searchsorted(table, found), ~np.isin(found, table)
+            others, place = np.unique(found[new], return_inverse=True)
+            column[new] = len(table) + place
+            numbers = np.zeros(whole.shape, "int64")
+            numbers[whole] = column
+            yield np.nonzero(whole)[0], column, len(table) + len(others)
+
+    def _spoken(self, ids: np.ndarray) -> np.ndarray:
+        """The words that count, one after another, and zeros."""
+        silent = np.isin(ids, self._silent)
+        order = np.argsort(silent, axis=1, kind="stable")
+        return np.take_along_axis(np.where(silent, 0, ids), order, axis=1)
