@@ -10,6 +10,8 @@ Prints, for the test images of `synthetic_birds`, BLEU-4 and CIDEr of the senten
 - class only: one sentence for each species, without looking at the image;
 - image only: sees every visible part as it looks, and knows how often people name a
   part that looks like that, but neither the species nor that a part is drab;
+- image and table: sees the same, and knows the table of the species: it weighs which
+  species the bird can be, and what of it is drab then;
 - both: knows the species and sees the image;
 - one of the ten: the first of the ten sentences of an image, against the other nine;
 
@@ -40,7 +42,11 @@ from keras_interp.datasets import (
     synthetic_bird_species,
     synthetic_birds,
 )
-from keras_interp.datasets.synthetic._bird_individuals import Individuals, look_table
+from keras_interp.datasets.synthetic._bird_individuals import (
+    DRAB_SHARE,
+    Individuals,
+    look_table,
+)
 from keras_interp.datasets.synthetic._drawing import ImageRandom
 from keras_interp.datasets.synthetic.bird_sentences import (
     can_be_named,
@@ -188,6 +194,62 @@ def weights_by_look(birds: Individuals) -> np.ndarray:
     return weights
 
 
+@dataclasses.dataclass(frozen=True)
+class PossibleSpecies:
+    """What the visible parts of each image say of its species.
+
+    Args:
+        shares: `(images, species)`, how probable each is; the sum over species is 1.
+        drab: bool `(images, species, 10)`, the visible parts that are drab if it is
+            that species.
+    """
+
+    shares: np.ndarray
+    drab: np.ndarray
+
+    @classmethod
+    def of(cls, birds: Individuals, seen: np.ndarray) -> PossibleSpecies:
+        """Compares visible parts with both forms of all species, by Bayes' rule."""
+        table = look_table()
+        own = np.stack([birds.colors, birds.patterns, birds.shapes], 2)[:, None]
+        dull = (own[..., :1] == table.drab_colors).any(axis=3) & (own[..., 1] == 0)
+        wearing = np.isin(np.arange(len(PARTS)), table.drab_parts)
+        weights, drab = [], []
+        for looks in (table.looks[:, 0], table.looks[:, 1]):
+            strange = (own != looks).any(axis=3) & seen[:, None]
+            none, one = strange.sum(axis=2) == 0, strange.sum(axis=2) == 1
+            worn = one & (~strange | dull & wearing).all(axis=2)
+            weights.append(none * (1 - DRAB_SHARE) + worn * DRAB_SHARE / wearing.sum())
+            drab.append(strange & worn[..., None])
+        alike = (birds.sizes[:, None] == table.sizes) & (
+            birds.builds[:, None] == table.builds
+        )
+        total = alike * (weights[0] + weights[1])
+        first = (weights[0] >= weights[1])[..., None]
+        return cls(total / total.sum(axis=1, keepdims=True), np.where(first, *drab))
+
+    def accuracy(self, labels: np.ndarray) -> float:
+        """How often the likeliest species is right."""
+        return float((self.shares.argmax(axis=1) == labels).mean())
+
+    def best(self, birds: Individuals, seen: np.ndarray, sets: int) -> list[str]:
+        """The best sentence of each image, species drawn by their probability."""
+        generator = np.random.default_rng(0)
+        numbers, possible = np.arange(len(birds)), []
+        for k in range(sets):
+            drawn = generator.random((len(birds), 1)) * (1 - 1e-9)
+            species = (self.shares.cumsum(axis=1) > drawn).argmax(axis=1)
+            named = seen & ~self.drab[numbers, species]
+            random = ImageRandom(20_000 + k, numbers)
+            possible.append(
+                write_sentences(birds, named, mention_weights(species), random)
+            )
+        return [
+            best_sentence([s for some in sets_of_one for s in some], list(sets_of_one))
+            for sets_of_one in zip(*possible, strict=True)
+        ]
+
+
 def fits(species: BirdSpecies, mentions: set[tuple[str, str]]) -> bool:
     """Whether all that is said can be true of a species."""
     second, look = species.second_form
@@ -258,12 +320,14 @@ def main() -> None:
     birds = individuals_of(test, seed=0)
     by_class = best_by_class(train, limit=40)
     seen = visible_parts(test.landmarks) & (birds.colors >= 0)
+    species = PossibleSpecies.of(birds, seen)
     rows = {
         "fixed": [by_class[-1]] * len(test),
         "class only": [by_class[label] for label in test.labels],
         "image only": best_by_image(
             birds, seen, weights_by_look(birds), arguments.sets
         ),
+        "image and table": species.best(birds, seen, arguments.sets),
         "both": best_by_image(
             birds,
             can_be_named(birds, test.landmarks),
@@ -284,6 +348,8 @@ def main() -> None:
     first = [some[0] for some in test.captions]
     measure("one of the ten", first, [some[1:] for some in test.captions], test)
     print("fixed:", by_class[-1])
+    share = 100 * species.accuracy(birds.species)
+    print(f"image and table: the likeliest species is right for {share:.1f} %")
 
 
 if __name__ == "__main__":
