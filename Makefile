@@ -5,7 +5,7 @@
 #   make test-slow   the longest: trainings from beginning to end, every backend
 #   make test-oldest     the core of them with the oldest Keras that setup.cfg allows
 #   make test-nightly    the core of them with tonight's Keras
-#   make test-site    the built site, opened in Chromium
+#   make test-site    the built site and the pages of reports, opened in Chromium
 #   make lint        formatting, lint and types
 #   make tutorials   run the notebooks from top to bottom
 #   make exercises   do the solutions of the notebooks' exercises pass their checks?
@@ -103,7 +103,7 @@ test-nightly: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-
 # Without Chromium on the machine these tests are skipped and say so.
 test-site: $(VENV)/.installed-dev $(VENV)/.installed-docs $(VENV)/.installed-slides \
   $(VENV)/.installed-browser
-	$(BIN)/python -m pytest tests/test_site.py
+	$(BIN)/python -m pytest tests/test_site.py tests/reporting/test_page_in_browser.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

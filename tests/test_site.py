@@ -6,12 +6,10 @@ comes from the system.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import http.server
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,21 +18,16 @@ from pathlib import Path
 
 import pytest
 
+from .chromium import LAPTOP, PHONE, browser, needs_chromium, opened
+
+__all__ = ["browser"]
+
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PHONE = {"width": 390, "height": 844}
-LAPTOP = {"width": 1280, "height": 800}
 NOTEBOOK = "tutorials/01_interpretable_cnn/"
 DECKS = ["00_quick_start", "01_interpretable_cnn"]
 
-browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the extra `browser` is not installed"
-)
 pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
-pytestmark = pytest.mark.skipif(
-    browser_path is None, reason="Chromium is not installed"
-)
+pytestmark = needs_chromium
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -77,42 +70,6 @@ def slides(tmp_path_factory) -> Iterator[str]:
     subprocess.run(command, cwd=ROOT, check=True)
     with served(folder) as host:
         yield host
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """One browser for all pages."""
-    with playwright.sync_playwright() as driver:
-        # As root, as in many containers, Chromium starts without its sandbox alone.
-        chromium = driver.chromium.launch(
-            executable_path=browser_path, args=["--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
-
-
-@contextlib.contextmanager
-def opened(browser, address, page, viewport=LAPTOP, scheme="light"):
-    """A page that said nothing on the console and asked no other host."""
-    said: list[str] = []
-    tab = browser.new_page(viewport=viewport, color_scheme=scheme)
-    tab.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    tab.on("pageerror", lambda error: said.append(f"error: {error}"))
-
-    def only_here(route) -> None:
-        if route.request.url.startswith(address):
-            route.continue_()
-        else:
-            said.append(f"asked {route.request.url}")
-            route.abort()
-
-    tab.route("**/*", only_here)
-    tab.goto(address + page, wait_until="networkidle")
-    try:
-        yield tab
-        assert said == []
-    finally:
-        tab.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -25,7 +25,9 @@ class FilterActivity:
     Args:
         layer: maps of the measured filters.
         receptive_field: of the layer.
+        positions: float `(N, F, 2)`, the peaks in pixels, NaN where a filter is silent.
         scores: float `(N, F)`, the peak values.
+        per_filter: float `(F,)` each, the density, overlap and spread of every filter.
         density: mean share of a map's cells above a hundredth of its peak.
         overlap: chance that two filters peak at the same place.
         spread: mean spread of the peaks.
@@ -36,7 +38,9 @@ class FilterActivity:
 
     layer: LayerMaps
     receptive_field: ReceptiveField
+    positions: np.ndarray
     scores: np.ndarray
+    per_filter: dict[str, np.ndarray]
     density: float
     overlap: float
     spread: float
@@ -84,13 +88,22 @@ def measure_activity(
     masked = float("nan")
     if layer.masked_maps is not None and total > 0:
         masked = 1 - float(layer.masked_maps.sum(dtype="float64")) / total
+    thick = density(layer.maps)
+    shared = overlap(positions, image_size)
+    spread = position_spread(positions, image_size)
     return FilterActivity(
         layer=layer,
         receptive_field=field,
+        positions=positions,
         scores=scores,
-        density=density(layer.maps).value,
-        overlap=overlap(positions, image_size).value,
-        spread=position_spread(positions, image_size).value,
+        per_filter={
+            "density": thick.per_filter,
+            "overlap": shared.per_filter,
+            "position_spread": spread.per_filter,
+        },
+        density=thick.value,
+        overlap=shared.value,
+        spread=spread.value,
         dead=dead_filters(scores).value,
         masked_share=masked,
     )

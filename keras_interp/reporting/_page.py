@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import html
 import io
 import math
 import os
@@ -15,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    _PathOfThisSystem = Path
+else:
+    _PathOfThisSystem = type(Path())
 
+# How files of these kinds begin.
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+# A page in a notebook is written into the notebook; a larger one is named only.
+_MOST_INLINE = 4 * 2**20
 # What the text of a number, of a missing one and of an empty cell begins with.
 _NUMBER_STARTS = {*"0123456789+-−–", ""}
 
@@ -34,17 +42,26 @@ class ReportTable:
         rows: one text for each column, already formatted; `""` leaves a cell empty.
         caption: what the table shows, and what its signs mean.
         folded: whether the reader opens the table with a click, for long ones.
+        pictures: a `ReportFigure` for each row, which stands after its name; none by
+            default.
 
     Raises:
-        ValueError: if a row has another length than `columns`.
+        ValueError: if a row has another length than `columns`, or there is another
+            number of pictures than of rows.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     folded: bool = False
+    pictures: Sequence[ReportFigure] = ()
 
     def __post_init__(self) -> None:
+        if self.pictures and len(self.pictures) != len(self.rows):
+            raise ValueError(
+                f"Expected one picture for each of the {len(self.rows)} rows. "
+                f"Received: {len(self.pictures)} pictures. Leave them out for none."
+            )
         for number, row in enumerate(self.rows):
             if len(row) != len(self.columns):
                 raise ValueError(
@@ -110,7 +127,7 @@ class ReportBars:
 
 @dataclasses.dataclass(frozen=True)
 class ReportFigure:
-    """A PNG image that is written into the page itself.
+    """An image that is written into the page itself.
 
     Example:
 
@@ -120,41 +137,53 @@ class ReportFigure:
     ```
 
     Args:
-        png: the bytes of a PNG file.
-        caption: what the image shows and how to read it; also read out to those who
-            cannot see it.
+        png: the bytes of a PNG file, or of a JPEG file for a small photograph.
+        caption: what the image shows and how to read it.
+        alt: what is seen in this very image, for those who cannot see it. Default: the
+            caption.
 
     Raises:
-        ValueError: if the bytes are not those of a PNG file.
+        ValueError: if the bytes are not those of a PNG or JPEG file.
     """
 
     png: bytes
     caption: str = ""
+    alt: str = ""
 
     def __post_init__(self) -> None:
-        if not self.png.startswith(b"\x89PNG\r\n\x1a\n"):
+        if not self.png.startswith((_PNG, _JPEG)):
             raise ValueError(
                 "Expected png as the bytes of a PNG file. Received: bytes that begin "
                 f"with {self.png[:8]!r}. ReportFigure.drawn makes them from axes."
             )
 
     @classmethod
-    def drawn(cls, drawing: Any, caption: str = "", dpi: int = 110) -> ReportFigure:
+    def drawn(
+        cls, drawing: Any, caption: str = "", dpi: int = 110, alt: str = ""
+    ) -> ReportFigure:
         """Makes a PNG of what a plotting function gave back.
 
         Args:
             drawing: a matplotlib figure, axes, or an array of axes of one figure.
             caption: what the figure shows and how to read it.
             dpi: pixels for each inch of the figure.
+            alt: what is seen in this very figure. Default: the caption.
         """
         buffer = io.BytesIO()
         _figure_of(drawing).savefig(buffer, format="png", dpi=dpi)
-        return cls(buffer.getvalue(), caption)
+        return cls(buffer.getvalue(), caption, alt)
+
+    @property
+    def words(self) -> str:
+        """What is read out in place of the image."""
+        return self.alt or self.caption
 
     @property
     def data_address(self) -> str:
         """The image as an address that holds all of it, for `<img src>`."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+        kind = "jpeg" if self.png.startswith(_JPEG) else "png"
+        content = base64.b64encode(self.png).decode("ascii")
+        return f"data:image/{kind};base64,{content}"
 
 
 def _figure_of(drawing: Any) -> Figure:
@@ -227,7 +256,33 @@ class ReportContent:
     lead: ReportFigure | None = None
 
 
-def write_report(content: ReportContent, path: str | Path) -> Path:
+class WrittenPage(_PathOfThisSystem):
+    """The path of a page, which in a notebook shows the page itself.
+
+    It is a `pathlib.Path` in all else.
+
+    Example:
+
+    ```python
+    page = ki.report(model, images, "report.html")
+    page                                    # in a notebook: the page, in a frame
+    page.read_text()
+    ```
+    """
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the page in a frame that may do nothing to the notebook."""
+        name = html.escape(str(self), quote=True)
+        if not self.is_file() or self.stat().st_size > _MOST_INLINE:
+            return f'<a href="{name}">{name}</a>'
+        page = html.escape(self.read_text(encoding="utf-8"), quote=True)
+        return (
+            f'<iframe title="{name}" srcdoc="{page}" sandbox="allow-scripts" '
+            'width="100%" height="640" style="border: 1px solid #8888"></iframe>'
+        )
+
+
+def write_report(content: ReportContent, path: str | Path) -> WrittenPage:
     """Writes one HTML file that needs nothing else: no image files, no network.
 
     Example:
@@ -243,12 +298,12 @@ def write_report(content: ReportContent, path: str | Path) -> Path:
             when it is complete, and one that was there before is replaced.
 
     Returns:
-        The path.
+        The path, which in a notebook shows the page.
 
     Raises:
         ValueError: if `path` is a folder.
     """
-    path = Path(path)
+    path = WrittenPage(path)
     check_page_path(path)
     text = _page(content)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -102,7 +102,13 @@ def parts_figure(
     )
     if found.categories is not None:
         caption += f" Filters of the class {dataset.class_names[label]!r} alone."
-    return ReportFigure.drawn(axes[0].figure, caption)
+    seen = []
+    for one, heading in zip(both, headings, strict=False):
+        words = [name or "no part" for name in one.part_names]
+        listed = ", ".join(f"{word} {words.count(word)}" for word in sorted(set(words)))
+        seen.append(f"{heading or 'this network'}: {listed}")
+    alt = f"One image with the peaks of filters, by part. {'; '.join(seen)}."
+    return ReportFigure.drawn(axes[0].figure, caption, alt=alt)
 
 
 def _chosen_image(found: FilterMeasurement, dataset: PartsDataset) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import keras
+import matplotlib
 import numpy as np
 
 from keras_interp._network.layer_names import layer_places
@@ -32,11 +33,19 @@ from keras_interp.reporting._page import (
     check_page_path,
     write_report,
 )
+from keras_interp.reporting._predictions import (
+    Predictions,
+    cards_section,
+    predictions_section,
+)
 from keras_interp.reporting._preparation import prepared_by
 from keras_interp.reporting._results import (
+    accuracy_of_scores,
     accuracy_row,
     labels_for,
+    outputs_of,
     results_tables,
+    scores_of,
 )
 from keras_interp.reporting._sections import (
     caveats_section,
@@ -151,7 +160,8 @@ def report(
     classes = given.right_classes(model)
     found = given.measured(model, layer_name, options)
     name = "interpretable" if found.layer.interpretable else "model"
-    rows = [*given.accuracy(name, model, classes, options), *found.rows(name)]
+    said = given.predictions(model, class_names, classes, options)
+    rows = [*given.accuracy(name, model, classes, options, said), *found.rows(name)]
     points = [*notes, *_accuracy_notes(given, classes, rows, preprocess)]
     if not is_known:
         warnings.warn(preparation, stacklevel=2)
@@ -166,7 +176,14 @@ def report(
         rows = [*judged, *other.rows("ordinary"), *rows]
     rows += [dict(row) for row in extra_rows]
     announce("Drawing the figures", verbose)
-    findings = given.findings(found, other)
+    # Names come from anywhere: no dollar sign in them begins a formula.
+    with matplotlib.rc_context({"text.parse_math": False}):
+        findings = given.findings(found, other)
+        explained = []
+        if said is not None:
+            shown = said, given.images, given.titles
+            explained.append(predictions_section(*shown))
+            explained += cards_section(model, *shown, prepare, verbose)
     content = ReportContent(
         title,
         findings.summary,
@@ -177,9 +194,10 @@ def report(
             ),
             *instability_section(rows),
             *findings.sections,
+            *explained,
             *training_section(history),
             caveats_section([*points, *findings.limits]),
-            glossary(row["metric"] for row in rows),
+            glossary((row["metric"] for row in rows), _has_interpretable(found, other)),
         ],
         facts=_facts(rows, name),
         footer=_footer(),
@@ -257,9 +275,33 @@ class _Given:
 
     def right_classes(self, model: keras.Model) -> np.ndarray | None:
         """What a model should say about the images, where that is known."""
-        return labels_for(
-            model, len(self.images), self.labels, self.own_labels, self.class_names
-        )
+        names = self.class_names
+        if self.are_files and names and len(names) == 2 and outputs_of(model) == 1:
+            # As `image_dataset_from_directory(label_mode="binary")` counts them.
+            names = names[1:]
+        return labels_for(model, len(self.images), self.labels, self.own_labels, names)
+
+    def predictions(
+        self,
+        model: keras.Model,
+        class_names: Sequence[str] | None,
+        classes: np.ndarray | None,
+        options: dict[str, Any],
+    ) -> Predictions | None:
+        """What the model says of images without landmarks, where it classifies."""
+        outputs = outputs_of(model)
+        if self.has_landmarks or outputs is None:
+            return None
+        names = self.class_names if class_names is None else class_names
+        allowed = (outputs,) if outputs > 1 else (1, 2)
+        if class_names is not None and len(class_names) not in allowed:
+            raise ValueError(
+                f"Expected class_names as a name for each of the model's {outputs} "
+                f"outputs. Received: {len(class_names)} names. Pass them in the order "
+                "of the outputs."
+            )
+        scores = scores_of(model, self.images, **options)
+        return Predictions.of(model, scores, names, classes)
 
     @property
     def judged(self) -> np.ndarray:
@@ -274,11 +316,15 @@ class _Given:
         model: keras.Model,
         classes: np.ndarray | None,
         options: dict[str, Any],
+        said: Predictions | None = None,
     ) -> list[dict[str, Any]]:
         """The accuracy as a row of results, where it can be told."""
         judged = self.judged
         if classes is None or not len(judged):
             return []
+        if said is not None:
+            scores = said.scores[judged]
+            return [accuracy_of_scores(name, model, scores, classes[judged])]
         images = self.images[judged]
         return [accuracy_row(name, model, images, classes[judged], **options)]
 
@@ -344,6 +390,10 @@ def _trained_section(
             ),
         ],
     )
+
+
+def _has_interpretable(*measured: FilterMeasurement | FilterActivity | None) -> bool:
+    return any(one is not None and one.layer.interpretable > 0 for one in measured)
 
 
 def _facts(rows: Rows, name: str) -> list[tuple[str, str]]:

@@ -21,9 +21,10 @@ _BASELINES = (
     ("baseline_random", "random"),
 )
 _ENDS = ("low", "high")
-_CAPTION = (
-    "↑ higher is better, ↓ lower is better, – not measured. Best constant: a filter "
-    "that always fires at one place; random: one that fires anywhere."
+_CAPTION = "↑ higher is better, ↓ lower is better, – not measured."
+_OF_BASELINES = (
+    " Best constant: a filter that always fires at one place; random: one that fires "
+    "anywhere."
 )
 
 
@@ -186,6 +187,7 @@ def _table(
         cells += [_baseline(rows, key) for key, _ in baselines]
         texts.append([name, *cells])
     columns = [head, *networks, *(f"paper: {name}" for name in in_paper)]
+    caption += _OF_BASELINES if baselines else ""
     return ReportTable([*columns, *(label for _, label in baselines)], texts, caption)
 
 
@@ -261,7 +263,7 @@ def labels_for(
         own: labels that came with the images, or `None`.
         class_names: names of the classes of `own`, where they have names.
     """
-    outputs = _outputs_of(model)
+    outputs = outputs_of(model)
     if labels is None:
         if own is None or (class_names is not None and outputs != len(class_names)):
             return None
@@ -277,6 +279,22 @@ def labels_for(
     return None if outputs is None else wanted
 
 
+def scores_of(
+    model: keras.Model,
+    images: np.ndarray,
+    batch_size: int,
+    preprocess: Callable[[np.ndarray], Any] | None,
+    verbose: int,
+    words: str = "What the model says of the images",
+) -> np.ndarray:
+    """What a model gives for images, a row for each."""
+    found = []
+    for chunk in batches(len(images), batch_size, verbose, words):
+        values = images[chunk] if preprocess is None else preprocess(images[chunk])
+        found.append(to_numpy(model.predict_on_batch(values)))
+    return np.concatenate(found)
+
+
 def accuracy_row(
     name: str,
     model: keras.Model,
@@ -287,16 +305,19 @@ def accuracy_row(
     verbose: int,
 ) -> dict[str, Any]:
     """The accuracy on images with known labels `(N,)` as a row of `results.json`."""
-    guesses = []
     words = f"Accuracy of {model.name!r} on {len(images):,} images"
-    for chunk in batches(len(images), batch_size, verbose, words):
-        values = images[chunk] if preprocess is None else preprocess(images[chunk])
-        guesses.append(to_numpy(model.predict_on_batch(values)))
-    values = np.concatenate(guesses)
-    if _outputs_of(model) == 1:
-        right = (values.reshape(-1) > _threshold(model)) == (labels > 0)
+    values = scores_of(model, images, batch_size, preprocess, verbose, words)
+    return accuracy_of_scores(name, model, values, labels)
+
+
+def accuracy_of_scores(
+    name: str, model: keras.Model, scores: np.ndarray, labels: np.ndarray
+) -> dict[str, Any]:
+    """The accuracy of what a model gave, as a row of `results.json`."""
+    if outputs_of(model) == 1:
+        right = (scores.reshape(-1) > threshold_of(model)) == (labels > 0)
     else:
-        right = values.argmax(axis=-1) == labels
+        right = scores.argmax(axis=-1) == labels
     return {
         "table": "classification",
         "row": name,
@@ -305,11 +326,11 @@ def accuracy_row(
         "paper_value": None,
         "baseline_constant": None,
         "baseline_random": None,
-        "n": len(images),
+        "n": len(scores),
     }
 
 
-def _outputs_of(model: keras.Model) -> int | None:
+def outputs_of(model: keras.Model) -> int | None:
     """Classes that a model tells apart; `None` where it does not classify images."""
     shape = model.output_shape
     if not isinstance(shape, tuple) or len(shape) != 2:
@@ -317,7 +338,7 @@ def _outputs_of(model: keras.Model) -> int | None:
     return shape[-1]
 
 
-def _threshold(model: keras.Model) -> float:
+def threshold_of(model: keras.Model) -> float:
     """Where a single output changes its mind: 0.5 of a sigmoid, 0 of a raw score."""
     last: Any = model
     while isinstance(last, keras.Model):

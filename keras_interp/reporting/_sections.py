@@ -13,6 +13,7 @@ from keras_interp.datasets import PartsDataset
 from keras_interp.metrics._measurement import FilterMeasurement
 from keras_interp.metrics._scores import pick
 from keras_interp.receptive_fields import ReceptiveField
+from keras_interp.reporting._filter_pictures import filter_pictures
 from keras_interp.reporting._page import ReportFigure, ReportSection, ReportTable
 from keras_interp.reporting._results import instability_bars
 from keras_interp.reporting._words import metric_words
@@ -103,10 +104,18 @@ def parts_section(found: FilterMeasurement, dataset: PartsDataset) -> ReportSect
                 "Filters by their part. Bars of even length mean that the filters "
                 "share the parts among them; a single long bar, that they all repeat "
                 "one another.",
+                alt=_counted(found, dataset),
             )
         ],
-        tables=[_filter_table(found, dataset)],
     )
+
+
+def _counted(found: FilterMeasurement, dataset: PartsDataset) -> str:
+    names = np.array([*dataset.landmark_names, "no part"])[found.names.part]
+    parts, counts = np.unique(names, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    bars = ", ".join(f"{parts[place]} {counts[place]}" for place in order)
+    return f"Bars with the number of filters of each part: {bars}."
 
 
 def occurring(dataset: PartsDataset) -> np.ndarray:
@@ -114,11 +123,15 @@ def occurring(dataset: PartsDataset) -> np.ndarray:
     return np.isfinite(dataset.landmarks).all(axis=-1).any(axis=0)
 
 
-def _filter_table(found: FilterMeasurement, dataset: PartsDataset) -> ReportTable:
+def filters_section(
+    found: FilterMeasurement, dataset: PartsDataset, shown: Shown
+) -> ReportSection:
+    """Every filter: its strongest images and how well it finds its part."""
     tracking, gain = metric_words("tracking"), metric_words("hit_gain")
     part, confidence = found.names.part, found.names.confidence
     figures = [pick(one.per_part, part) for one in (found.tracking, found.hit_gain)]
     names = [*dataset.landmark_names, "none"]
+    order = np.argsort(-confidence, kind="stable").tolist()
     rows = [
         [
             str(index),
@@ -128,9 +141,13 @@ def _filter_table(found: FilterMeasurement, dataset: PartsDataset) -> ReportTabl
             gain.text(figures[1][index]),
             "yes" if found.groups.detectors[index] else "no",
         ]
-        for index in np.argsort(-confidence, kind="stable").tolist()
+        for index in order
     ]
-    return ReportTable(
+    words = filter_names(found, dataset, range(len(rows)))
+    return every_filter_section(
+        shown,
+        order,
+        [f"filter {name}" for name in words],
         [
             "filter",
             "part",
@@ -140,34 +157,46 @@ def _filter_table(found: FilterMeasurement, dataset: PartsDataset) -> ReportTabl
             "tracks what it hits",
         ],
         rows,
-        f"All {len(rows)} filters, the surest first. Confidence: the share of the "
-        "part's appearances that the filter hits and the best fixed place does not. "
-        "Tracking and hit gain are those of the part.",
-        folded=True,
+        f"All {len(rows)} filters, the surest first, on scored images only. "
+        "Confidence: the share of the part's appearances that the filter hits and the "
+        "best fixed place does not. Tracking and hit gain are those of the part.",
     )
 
 
-def gallery_section(
-    shown: Shown, chosen: Sequence[int], names: Sequence[str], caption: str
+def every_filter_section(
+    shown: Shown,
+    order: Sequence[int],
+    names: Sequence[str],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str,
 ) -> ReportSection:
-    """The strongest images of some filters."""
-    axes = plotting.filter_gallery(
-        shown.images,
-        shown.maps,
-        shown.receptive_field,
-        chosen,
-        top=min(6, len(shown.images)),
-        show=["region"],
-        names=names,
+    """A line for each filter, with the images in which it fires most.
+
+    Args:
+        shown: images and maps.
+        order: the filters in the order of the rows.
+        names: of the filters, in the order of the maps.
+        columns: heads of the table.
+        rows: the filters' figures.
+        caption: of the table.
+    """
+    pictures = filter_pictures(
+        shown.images, shown.maps, shown.receptive_field, names, shown.titles
     )
     return ReportSection(
         "What single filters see",
         [
             "One line for each filter, with the images in which it fires most. The "
-            "bright region is what the filter responds to, the cross its peak. Look "
-            "along a line: does the cross stay on one part while the object moves?"
+            "bright region is where its map is above half of its peak, the cross the "
+            "peak. Look along a line: does the cross stay on one part while the object "
+            "moves? Click a heading to sort by it."
         ],
-        figures=[ReportFigure.drawn(axes, caption)],
+        tables=[
+            ReportTable(
+                columns, rows, caption, pictures=[pictures[index] for index in order]
+            )
+        ],
     )
 
 
@@ -193,11 +222,6 @@ def representative_filters(found: FilterMeasurement, count: int) -> list[int]:
     return order[np.concatenate([leaders, others])[:count]].tolist()
 
 
-def strongest_filters(scores: np.ndarray, count: int) -> list[int]:
-    """Filters to look at without landmarks: those of the greatest mean peak."""
-    return np.argsort(-scores.mean(axis=0), kind="stable")[:count].tolist()
-
-
 def masks_section(shown: Shown, chosen: int) -> list[ReportSection]:
     """One filter's map before and after the mask; nothing for an ordinary layer."""
     if shown.masked_maps is None:
@@ -217,7 +241,14 @@ def masks_section(shown: Shown, chosen: int) -> list[ReportSection]:
                 "The same filter three times: what it responds to, its feature map "
                 "before the mask, and what the mask lets through to the next layer."
             ],
-            figures=[ReportFigure.drawn(axes, f"Filter {chosen}.")],
+            figures=[
+                ReportFigure.drawn(
+                    axes,
+                    f"Filter {chosen}.",
+                    alt=f"Three rows of the images in which filter {chosen} fires "
+                    "most: the images, the map before the mask and the map after it.",
+                )
+            ],
         )
     ]
 
@@ -237,19 +268,27 @@ def heatmap_section(shown: Shown, count: int = 6) -> ReportSection:
             shown.maps[place],
             shown.receptive_field,
             ax,
-            title=shown.titles[place],
+            title=shortened(shown.titles[place]),
         )
     return ReportSection(
         "Where the layer looks",
-        ["All filters at once: hot where many filters have their peaks."],
+        ["Hot where many filters have their peaks."],
         figures=[
             ReportFigure.drawn(
                 figure,
-                "Each filter adds a spot of the same size at its peak, brighter the "
-                "stronger the peak.",
+                "All filters at once: each adds a spot of the same size at its peak, "
+                "brighter the stronger the peak.",
+                alt=f"{len(places)} images with spots where filters peak"
+                + "".join(f"; {shown.titles[place]}" for place in places)
+                + ".",
             )
         ],
     )
+
+
+def shortened(title: str, most: int = 18) -> str:
+    """A title that fits above a small image: its end, where names of files differ."""
+    return title if len(title) <= most else "…" + title[1 - most :]
 
 
 def training_section(history: Any) -> list[ReportSection]:
@@ -266,9 +305,24 @@ def training_section(history: Any) -> list[ReportSection]:
                 "filter loss lowers both; the default one sharpens each map on its "
                 "own, and there the filter loss is the curve to watch."
             ],
-            figures=[ReportFigure.drawn(axes, "One point for each epoch.")],
+            figures=[
+                ReportFigure.drawn(
+                    axes, "One point for each epoch.", alt=_from_to(history)
+                )
+            ],
         )
     ]
+
+
+def _from_to(history: Any) -> str:
+    """The curves in words."""
+    logged = getattr(history, "history", history)
+    curves = [
+        f"{name.replace('_', ' ')} from {values[0]:.3g} to {values[-1]:.3g}"
+        for name, values in logged.items()
+        if len(values)
+    ]
+    return f"Curves over the epochs: {', '.join(curves)}."
 
 
 def caveats_section(points: Sequence[str]) -> ReportSection:

@@ -262,13 +262,23 @@ _TERMS = (
 )
 
 
-def glossary(metrics: Iterable[str] = ()) -> ReportSection:
+# Words that belong to interpretable layers alone.
+_OF_INTERPRETABLE = ("Mask", "Filter loss", "Inter-category entropy", "Spatial entropy")
+
+
+def glossary(
+    metrics: Iterable[str] = (), has_interpretable: bool = True
+) -> ReportSection:
     """The section that explains the words, those of the given metrics included.
 
     Args:
         metrics: names as in `results.json`; only those that are explained somewhere
             appear.
+        has_interpretable: whether there is an interpretable layer to speak of.
     """
+    terms = [
+        term for term in _TERMS if has_interpretable or term[0] not in _OF_INTERPRETABLE
+    ]
     words = [metric_words(metric) for metric in dict.fromkeys(metrics)]
     measured = [(word.label, word.meaning) for word in words if word.meaning]
-    return ReportSection("Glossary", terms=[*_TERMS, *measured])
+    return ReportSection("Glossary", terms=[*terms, *measured])

@@ -53,7 +53,7 @@ def test_the_whole_report(interpretable, ordinary, dataset, tmp_path):
     assert "Only 9 images were scored." not in page.text
     assert "Only 6 images were scored." in page.text
     assert "Masked share" in page.text
-    assert len(page.all("img", "src")) == 6
+    assert len(page.all("img", "src")) == 5 + 3  # a strip for each filter
     # The page opens with the image, before the figures and the contents.
     kinds = [name for name, _ in page.tags]
     assert kinds.index("img") < kinds.index("dl") < kinds.index("nav")
@@ -129,7 +129,8 @@ HEADINGS_WITHOUT_LANDMARKS = [
     "What came out",
     "What single filters see",
     "What the mask does",
-    "Where the layer looks",
+    "What the model says",
+    "Why single predictions",
     "What this does not show",
     "Glossary",
 ]
