@@ -6,6 +6,7 @@ comes from the system.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import importlib.util
