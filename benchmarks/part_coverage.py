@@ -3,15 +3,17 @@
     KERAS_INTERP_DATA=data python benchmarks/part_coverage.py
     KERAS_INTERP_DATA=data python benchmarks/part_coverage.py --development --ablate
     KERAS_INTERP_DATA=data python benchmarks/part_coverage.py \
-        --data animal_part --category dog
+        --data animal_part --categories dog sheep --photographs
 
 Trains the two-layer network of `keras-interp reproduce icnn` on the frozen maps of
 SqueezeNet: an ordinary network, one with `filter_loss="posterior"` and one with
 `filter_loss="parts"`, the same seeds for each. Prints the accuracy, the groups of
 landmarks with a filter that tracks the landmark which it hits, and the effective number
-of these groups. `--development` leaves the test images alone and scores on held-back
-training images, on which anything is to be chosen. `--ablate` leaves out one component
-of the search for places at a time.
+of these groups. `--photographs` also shows the network the whole photographs, of whose
+crops it knows the animals, and prints the share of peaks inside the animal's box beside
+the share of cells there, which is chance. `--development` leaves the test images alone
+and scores on held-back training images, on which anything is to be chosen. `--ablate`
+leaves out one component of the search for places at a time.
 """
 
 from __future__ import annotations
@@ -23,12 +25,22 @@ import time
 from collections.abc import Iterator
 from unittest import mock
 
+import keras
 import numpy as np
 
+from keras_interp import datasets, metrics
+from keras_interp.datasets._registry import find_root
 from keras_interp.layers import _part_places
 from keras_interp.reproduce._tasks import Task, plan_tasks
 from keras_interp.reproduce._trunk import FrozenTrunk, Projection
-from keras_interp.reproduce.icnn._training import IcnnRecipe, TrainedNetwork, train
+from keras_interp.reproduce.icnn._training import (
+    TARGET_LAYER,
+    TOP_LAYER,
+    IcnnRecipe,
+    TrainedNetwork,
+    fitted,
+    measured,
+)
 
 COMPONENTS = 96
 # What is set to leave a component out.
@@ -75,22 +87,60 @@ def described(name: str, network: TrainedNetwork, seconds: float) -> str:
     )
 
 
-def the_task(arguments: argparse.Namespace, trunk: FrozenTrunk) -> Task:
+@dataclasses.dataclass(frozen=True)
+class Photographs:
+    """Whole photographs of the animals that a task is scored on.
+
+    Attributes:
+        values: Inputs of the network `(photographs, height, width, components)`.
+        on_animal: bool `(photographs, height, width)`, cells with a centre in the box.
+    """
+
+    values: np.ndarray
+    on_animal: np.ndarray
+
+    @classmethod
+    def of(cls, task: Task, trunk: FrozenTrunk, projection: Projection) -> Photographs:
+        every = datasets.open_animal_part(find_root("animal_part"), crop=None)
+        assert task.dataset.ids is not None
+        scored = task.dataset.ids[~task.is_train & ~task.dataset.is_background]
+        shown = every.take(np.isin(every.ids, scored)).load(trunk.image_size)
+        values = projection(trunk.features(shown.images))
+        field = trunk.receptive_field()
+        _, height, width, _ = values.shape
+        start, stride = float(np.max(field.start)), float(np.max(field.stride))
+        x = (start + stride * np.arange(width))[None, None, :]
+        y = (start + stride * np.arange(height))[None, :, None]
+        x0, y0, x1, y1 = shown.boxes.T[:, :, None, None]
+        return cls(values, (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
+
+    def described(self, model: keras.Model) -> str:
+        """Share of the peaks on the animal, beside that of the cells."""
+        layer = metrics.read_feature_maps(model, self.values, TOP_LAYER)
+        maps = layer.maps[..., : layer.interpretable or None]
+        maps = maps.reshape(len(maps), -1, maps.shape[-1])
+        inside = self.on_animal.reshape(len(maps), -1)
+        hit = np.take_along_axis(inside, maps.argmax(axis=1), axis=1)
+        share = hit[maps.max(axis=1) > 0].mean()
+        return f"peaks on the animal {share:.2f}, by chance {inside.mean():.2f}"
+
+
+def the_tasks(arguments: argparse.Namespace, trunk: FrozenTrunk) -> Iterator[Task]:
     plan = plan_tasks(
         arguments.data,
         None,
-        categories=[arguments.category],
+        categories=arguments.categories,
         quick=arguments.quick,
         development=arguments.development,
         other_species=arguments.species == "other",
     )
-    return next(plan.tasks(trunk))
+    return plan.tasks(trunk)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="cub", choices=("cub", "animal_part"))
-    parser.add_argument("--category", default="bird")
+    parser.add_argument("--categories", nargs="+", default=["bird"])
     parser.add_argument(
         "--species",
         default="largest",
@@ -104,11 +154,17 @@ def main() -> None:
         "--modes", nargs="+", default=["ordinary", "posterior", "parts"]
     )
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--photographs", action="store_true", help="of animal_part")
     parser.add_argument("--development", action="store_true")
     parser.add_argument("--ablate", action="store_true")
     arguments = parser.parse_args()
     trunk = FrozenTrunk.load("squeezenet")
-    task = the_task(arguments, trunk)
+    for task in the_tasks(arguments, trunk):
+        run(task, arguments, trunk)
+
+
+def run(task: Task, arguments: argparse.Namespace, trunk: FrozenTrunk) -> None:
+    """Train and print the networks of one task."""
     projection = Projection.fit(task.features[task.is_train], COMPONENTS)
     values, mirrored = projection(task.features), projection(task.mirrored)
     epochs = arguments.epochs or task.usual_epochs
@@ -123,6 +179,9 @@ def main() -> None:
     if arguments.ablate:
         runs += [("parts", component) for component in ABLATIONS]
     field = trunk.receptive_field()
+    photographs = None
+    if arguments.photographs:
+        photographs = Photographs.of(task, trunk, projection)
     for mode, component in runs:
         for seed in range(arguments.seeds):
             start = time.perf_counter()
@@ -131,9 +190,14 @@ def main() -> None:
                 recipe, filter_loss="posterior" if kind == "ordinary" else mode
             )
             with without(component):
-                network = train(task, values, mirrored, settings, field, kind, seed)
+                model, log = fitted(task, values, mirrored, settings, kind, seed)
+                network = measured(model, log, task, values, field)
             name = f"{mode}{f' without {component}' if component else ''}, seed {seed}"
             print(described(name, network, time.perf_counter() - start), flush=True)
+            if mode == "parts":
+                print(f"  {model.get_layer(TARGET_LAYER).part_search}", flush=True)
+            if photographs is not None:
+                print(f"  {photographs.described(model)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -164,6 +164,12 @@ def _species(every: AnnotatedImages, most: int, others: bool) -> AnnotatedImages
     rows = _largest_classes(labels, MOST_SPECIES, most)
     if others:
         left = np.setdiff1d(labels, labels[rows])
+        if not len(left):
+            raise ValueError(
+                f"Expected more than {MOST_SPECIES} species for those that are none of "
+                f"the largest. Received: {len(np.unique(labels))} species with "
+                "other_species=True. Leave it out."
+            )
         each = [_spread(np.flatnonzero(labels == one), most) for one in left]
         rows = np.sort(np.concatenate(each))
     kept = [every.class_names[label] for label in np.unique(labels[rows])]

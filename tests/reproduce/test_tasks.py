@@ -3,7 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from keras_interp import datasets
 from keras_interp.datasets import load
+from keras_interp.reproduce import _tasks
 from keras_interp.reproduce._tasks import Task, development_split, plan_tasks
 
 
@@ -18,6 +20,20 @@ def task_of(dataset, categories):
     learnt = (np.asarray(dataset.split) != "test") & ~dataset.is_background
     mirrored = features[learnt]
     return Task("animal", dataset, features, mirrored, targets, categories, "3", None)
+
+
+def test_species_that_are_none_of_the_largest(cub_of_three, monkeypatch):
+    asked = {"categories": ["2 categories"], "other_species": True}
+    with pytest.raises(ValueError, match="more than 40 species.*3 species"):
+        plan_tasks("cub", cub_of_three, **asked)
+    monkeypatch.setattr(_tasks, "MOST_SPECIES", 1)
+    plan = plan_tasks("cub", cub_of_three, **asked)
+    assert plan.names == ["2 categories"]
+    usual = _tasks._species(datasets.open_cub(cub_of_three), 60, False)
+    others = _tasks._species(datasets.open_cub(cub_of_three), 3, True)
+    assert len(usual.class_names) == 1 and len(others.class_names) == 2
+    assert not set(usual.class_names) & set(others.class_names)
+    assert np.bincount(others.labels).tolist() == [3, 3]
 
 
 def test_background_is_repeated_up_to_the_number_of_objects(dataset):

@@ -119,7 +119,9 @@ class Explainer(DistilledModel):
         filter_loss: `"posterior"` (default), `"exact"`, `"running"`, `"approx"` or
             `"authors"`, as `keras_interp.layers.InterpretableMask` describes them; the
             categories are the performer's own decisions. None trains without a filter
-            loss.
+            loss. `"parts"` pulls the filters to different places of the object that a
+            performer with one logistic unit tells from background: see
+            `keras_interp.InterpretableConv`; with it `filter_loss_weight=0.3`.
         filter_loss_weight: Weight of each layer's filter loss. Defaults to 0.1.
         scale: `"peak"` (default): the filter loss divides activations by each filter's
             running mean peak and is a mean over filters. `"paper"`: raw activations,

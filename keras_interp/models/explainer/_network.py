@@ -15,6 +15,7 @@ from keras_interp.layers.interpretable_mask import InterpretableMask
 from keras_interp.layers.magnitude_norm import MagnitudeRestore
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
 from keras_interp.layers.track_mixture import BalancedMask, TrackMixture
+from keras_interp.losses import PARTS
 from keras_interp.models.explainer._plan import PerformerPlan, has_weights
 
 KERNEL_SIZE = 3
@@ -131,12 +132,14 @@ def build_network(
         _pooled(texture_maps, plan, "ordinary"),
     )
     _check_size(tracks[0], plan)
+    # Filters that are pulled to places of the object are so before the tracks mix.
+    on_tracks = settings["filter_loss"] != PARTS
     mixture = TrackMixture(
         reward=settings["ratio_reward"],
         on_mixture=settings["on_mixture"],
         momentum=settings["norm_momentum"],
         floor=settings["norm_floor"],
-        filter_loss=_filter_loss(settings, width),
+        filter_loss=_filter_loss(settings, width) if on_tracks else None,
         balanced=settings["filter_loss_balance"] is not None,
         restore=None if plan.rebuilds_pooled_maps else settings["restore"],
         name="tracks",
@@ -155,6 +158,8 @@ def _interpretable_track(
     target: Any, plan: PerformerPlan, settings: dict[str, Any], width: int, labels: Any
 ) -> tuple[Any, Any]:
     """Masked maps of conv-interp-2, and the same before the mask."""
+    if settings["filter_loss"] == PARTS:
+        return _track_of_places(target, plan, settings, width, labels)
     mask = _mask(settings, width, "mask_interp_1", settings["filter_loss"])
     first = mask(_conv(plan, settings, "conv_interp_1")(target), labels=labels)
     part_maps = _conv(plan, settings, "conv_interp_2")(first)
@@ -162,13 +167,30 @@ def _interpretable_track(
     return _mask(settings, width, "mask_interp_2", None)(part_maps), part_maps
 
 
-def _conv(plan: PerformerPlan, settings: dict[str, Any], name: str) -> Any:
+def _track_of_places(
+    target: Any, plan: PerformerPlan, settings: dict[str, Any], width: int, labels: Any
+) -> tuple[Any, Any]:
+    """The same, with filters that are pulled to places found in the target's maps."""
+    maps = masked = target
+    for number in (1, 2):
+        conv = _conv(plan, settings, f"conv_interp_{number}", activation="linear")
+        logits = conv(masked)
+        maps = keras.layers.ReLU(name=f"relu_interp_{number}")(logits)
+        mask = _mask(settings, width, f"mask_interp_{number}", PARTS)
+        mask.feature_channels = target.shape[-1]
+        masked = mask(maps, labels=labels, logits=logits, features=target)
+    return masked, maps
+
+
+def _conv(
+    plan: PerformerPlan, settings: dict[str, Any], name: str, activation: str = "relu"
+) -> Any:
     filters = settings["filters"] or plan.top_maps.shape[-1]
     return keras.layers.Conv2D(
         filters,
         KERNEL_SIZE,
         padding="same",
-        activation="relu",
+        activation=activation,
         data_format="channels_last",
         name=name,
     )

@@ -6,7 +6,7 @@ from math import inf, isfinite, nextafter
 from numbers import Real
 from typing import Any
 
-from keras_interp.losses import FILTER_LOSSES
+from keras_interp.losses import FILTER_LOSSES, PARTS
 
 # The paper's text has lost its constants. These are recollected and may be wrong; the
 # defaults of `Explainer` are ratios that do not depend on the size of the features.
@@ -54,7 +54,7 @@ SETTINGS = (
 CHOICES: dict[str, tuple[Any, ...]] = {
     "norm": ("l1", "l2"),
     "peak": ("argmax", "centroid"),
-    "filter_loss": (*FILTER_LOSSES, None),
+    "filter_loss": (*FILTER_LOSSES, PARTS, None),
     "scale": ("peak", "paper"),
     "weight_schedule": ("constant", "inverse_epoch", None),
     "targets": ("response", "labels", None),
@@ -111,6 +111,8 @@ def check_settings(settings: dict[str, Any]) -> None:
             "Expected `filters` to be a positive integer, or None for as many as the "
             f"performer's last maps have. Received: filters={filters!r}."
         )
+    if settings["filter_loss"] == PARTS:
+        _check_parts(settings)
     if (
         settings["filter_loss_balance"] is not None
         and settings["objective"] == "classification"
@@ -120,3 +122,14 @@ def check_settings(settings: dict[str, Any]) -> None:
             "is no reconstruction to balance the filter loss with. Set "
             "`filter_loss_weight` instead."
         )
+
+
+def _check_parts(settings: dict[str, Any]) -> None:
+    for name, usual in (("filter_loss_balance", None), ("scale", "peak")):
+        if settings[name] != usual:
+            raise ValueError(
+                f"Expected {name}={usual!r} with filter_loss='parts', which pulls "
+                "filters to places in place of templates on the mixed tracks. "
+                f"Received: {name}={settings[name]!r}. Leave it out, or choose "
+                "filter_loss='posterior'."
+            )

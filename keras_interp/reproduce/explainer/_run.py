@@ -135,7 +135,7 @@ class ExplainerSettings:
         check_number("epochs", self.epochs)
         check_number("seeds", self.seeds)
         # The explainer checks its own arguments.
-        performer = build_performer((8, 8, 2), 1, PerformerRecipe(filters=2, units=2))
+        performer = build_performer((8, 8, 2), 1, PerformerRecipe(filters=16, units=2))
         for recipe in self.recipes(0.1, several=True).values():
             recipe.explainer(performer, TARGET_LAYER)
         if self.data == SYNTHETIC:
@@ -288,6 +288,7 @@ def _measure_performer(
 
 def _line(figures: ExplainerFigures) -> str:
     found = figures.measured
+    groups = found.groups.groups
     missing = ", ".join(f"{k} {v:.3f}" for k, v in figures.missing.items())
     return (
         f"p {figures.p:.2f} (masked share {figures.masked_share:.2f}, of the score "
@@ -295,5 +296,5 @@ def _line(figures: ExplainerFigures) -> str:
         f"error {figures.error:.4f}, missing {missing}, "
         f"tracking {found.tracking.value:.2f}, hit gain {found.hit_gain.value:+.2f}, "
         f"instability {found.instability.value:.3f}, part coverage "
-        f"{found.coverage:.1f}"
+        f"{found.coverage:.1f} of {groups} groups with a detector"
     )

@@ -146,6 +146,19 @@ def train(
         kind: `"ordinary"`, `"interpretable"` or `"interpretable_without_labels"`.
         seed: Of weights, order and dropout.
     """
+    model, history = fitted(task, values, mirrored, recipe, kind, seed)
+    return measured(model, history, task, values, field)
+
+
+def fitted(
+    task: Task,
+    values: np.ndarray,
+    mirrored: np.ndarray,
+    recipe: IcnnRecipe,
+    kind: str,
+    seed: int,
+) -> tuple[keras.Model, dict[str, list[float]]]:
+    """The network that `train` trains, and its log; arguments as there."""
     keras.utils.set_random_seed(seed)
     interpretable = kind != "ordinary"
     model = build_network(
@@ -157,10 +170,21 @@ def train(
     )
     watched = interpretable and recipe.filter_loss is not None
     history = fit_network(model, task, values, mirrored, recipe, watch_ratio=watched)
+    return model, history
+
+
+def measured(
+    model: keras.Model,
+    history: dict[str, list[float]],
+    task: Task,
+    values: np.ndarray,
+    field: ReceptiveField,
+) -> TrainedNetwork:
+    """What `train` measures of a network that is trained; arguments as there."""
     layer = read_feature_maps(model, values[task.objects()], TOP_LAYER)
     # 3x3 convolutions that keep the size leave the centres where they are.
     widened = float(np.max(field.size)) + 2 * 2 * float(np.max(field.stride))
-    measured = measure_maps(
+    found = measure_maps(
         layer,
         ReceptiveField(size=widened, stride=field.stride, start=field.start),
         task.dataset.subset(task.objects()),
@@ -171,10 +195,11 @@ def train(
     silenced = metrics.ablation(
         model, TOP_LAYER, values[test], task.targets[test], range(layer.interpretable)
     )
+    interpretable = layer.masked_maps is not None
     ratios = history.get(f"{TOP_LAYER}_gradient_ratio")
     return TrainedNetwork(
         accuracy=silenced.accuracy,
-        measured=measured,
+        measured=found,
         history=history,
         ablated_accuracy=silenced.accuracy_ablated if interpretable else None,
         gradient_ratio=ratios[min(1, len(ratios) - 1)] if ratios else None,

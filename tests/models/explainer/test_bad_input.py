@@ -60,6 +60,14 @@ def assert_finite_answers(explainer, pictures):
             {"filter_loss_balance": 0.5, "objective": "classification"},
             "filter_loss_balance=None with objective='classification'",
         ),
+        (
+            {"filter_loss": "parts", "filter_loss_balance": 0.5},
+            "filter_loss_balance=None with filter_loss='parts'.*0.5",
+        ),
+        (
+            {"filter_loss": "parts", "scale": "paper"},
+            "scale='peak' with filter_loss='parts'.*'paper'",
+        ),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

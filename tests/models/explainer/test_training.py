@@ -1,3 +1,4 @@
+import logging
 import tempfile
 
 import keras
@@ -6,6 +7,7 @@ import pytest
 from keras import ops
 
 import keras_interp as ki
+from keras_interp.layers import _part_places
 from keras_interp.models.explainer import _features
 
 LAYERS = keras.layers
@@ -364,3 +366,31 @@ def test_functions_are_traced_once(make, scenes, monkeypatch):
         counts.append(len(calls))
     assert counts[0] > 0
     assert counts == counts[:1] * 3
+
+
+# Filters of different parts ------------------------------------------------------
+
+
+def test_filters_are_pulled_to_places(make, scenes, monkeypatch):
+    steps = {"LEAST_AGREEMENT": 0.0, "LAYOUT_FROM": 0.0, "PLACES_FROM": 1.0}
+    for name, value in steps.items():
+        monkeypatch.setattr(_part_places, name, value)
+    parts = make(1, "sigmoid", filter_loss="parts", fraction=1.0)
+    log = fit(parts, scenes, epochs=2, batch_size=16)
+    assert np.isfinite(log["loss"]).all()
+    first, second = (parts.get_layer(f"mask_interp_{number}") for number in (1, 2))
+    assert first.pulls_to_places and second.pulls_to_places
+    # The second layer takes the places of the first.
+    assert first._places.search().anchor_found
+    assert second._places.search().batches == 0
+    # What is shown of a part has passed the ReLU.
+    assert parts.encode(scenes).part_maps.min() == 0.0
+    again = Explainer.from_config(parts.get_config())
+    assert again.get_layer("mask_interp_2").filter_loss == "parts"
+
+
+def test_places_need_a_performer_of_one_category(make, caplog):
+    with caplog.at_level(logging.WARNING):
+        explainer = make(3, filter_loss="parts", fraction=1.0)
+    assert "images of background" in caplog.text
+    assert not explainer.get_layer("mask_interp_1").pulls_to_places
