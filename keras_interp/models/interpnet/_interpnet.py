@@ -368,10 +368,10 @@ class InterpNet(SentenceWriter, keras.Model):
         """Trains the decoder on, to say what agrees with what people wrote.
 
         To be called after `fit_explainer`; no part of the paper. Sentences are drawn
-        for each picture, and their CIDEr against its sentences is the reward: those
+        for each picture, and their CIDEr-D against its sentences is the reward: those
         that are better than the others of the picture become more probable, the
         others less. The best epoch is that whose most likely words have the highest
-        CIDEr on the validation. Fewer different sentences are said afterwards. The
+        CIDEr-D on the validation. Fewer different sentences are said afterwards. The
         classifier stays as it is, bit for bit.
 
         Args:
@@ -397,7 +397,7 @@ class InterpNet(SentenceWriter, keras.Model):
 
         Returns:
             Keras `History` with `loss`, the mean `reward` of what was drawn,
-            `val_cider`, both from 0 to 10, and `learning_rate`.
+            `val_cider_d`, both from 0 to 10, and `learning_rate`.
 
         Raises:
             ValueError: for fewer than two pictures or samples, and as `fit_explainer`.

@@ -1,4 +1,4 @@
-"""Training on CIDEr: the sentences that are drawn, and how well people agree."""
+"""Training on CIDEr-D: the sentences that are drawn, and how well people agree."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def train_self_critical(
     seed: int,
     **options: Any,
 ) -> keras.callbacks.History:
-    """Train a decoder on CIDEr.
+    """Train a decoder on CIDEr-D.
 
     Args:
         model: `InterpNet`, whose decoder is trained.
@@ -99,7 +99,7 @@ def train_self_critical(
     training = BestTraining(
         training_model,
         settings,
-        monitor="val_cider",
+        monitor="val_cider_d",
         larger_is_better=True,
         **options,
     )
@@ -123,7 +123,7 @@ def train_self_critical(
         words = model.explain_ids(
             context=context[rows], temperature=1.0, seed=one.seed, batch_size=len(rows)
         )
-        reward = runs.cider(words, rows)
+        reward = runs.cider_d(words, rows)
         rewards.append(float(reward.mean()))
         batch = {
             "pictures": rows,
@@ -135,8 +135,8 @@ def train_self_critical(
 
     def validate() -> dict[str, float]:
         said = model.explain_ids(context=context[count:])
-        scores = others.cider(said, np.arange(len(said)))
-        return {"reward": float(np.mean(rewards)), "val_cider": float(scores.mean())}
+        scores = others.cider_d(said, np.arange(len(said)))
+        return {"reward": float(np.mean(rewards)), "val_cider_d": float(scores.mean())}
 
     return training.run(epochs, batches, step, validate)
 

@@ -13,6 +13,8 @@ from keras_interp.datasets.vocabulary import START_ID, TERMINAL, Vocabulary
 # The longest run of words that CIDEr looks at, and the score of the same sentence.
 LONGEST_RUN = 4
 HIGHEST = 10.0
+# Runs of two words by which a sentence may be longer or shorter, in CIDEr-D.
+LENGTH_SPREAD = 6.0
 
 
 class WordRuns:
@@ -27,7 +29,7 @@ class WordRuns:
         vocabulary: of the sentences.
 
     Reference:
-        Vedantam, Zitnick, Parikh, CIDEr, CVPR 2015, eq. (1) and (2).
+        Vedantam, Zitnick, Parikh, CIDEr, CVPR 2015, eq. (1) and (2), and section 5.
     """
 
     def __init__(self, ids: np.ndarray, pictures: np.ndarray, vocabulary: Vocabulary):
@@ -44,10 +46,9 @@ class WordRuns:
             entries = np.ones(len(rows)), (pictures[rows], column)
             held = np.asarray((sparse.csr_matrix(entries, shape=shape) > 0).sum(axis=0))
             self._weights.append(np.log(self._count) - np.log(held.ravel()))
-        sizes = np.bincount(pictures, minlength=self._count)
-        entries = 1.0 / sizes[pictures], (pictures, np.arange(len(pictures)))
-        mean = sparse.csr_matrix(entries, shape=(self._count, len(pictures)))
-        self._references = [sparse.csr_matrix(mean @ d) for d in self.directions(ids)]
+        self._order = np.argsort(pictures, kind="stable")
+        self._sizes = np.bincount(pictures, minlength=self._count)
+        self._written = self._weighted(ids)
 
     def directions(self, ids: np.ndarray) -> list[Any]:
         """Sentences as directions in the space of runs.
@@ -60,21 +61,13 @@ class WordRuns:
             of length 1, or 0 where no run tells anything. Runs that are in none of the
             sentences at hand come last.
         """
-        found = []
-        for place, (rows, column, width) in enumerate(self._runs(ids)):
-            counts = sparse.csr_matrix(
-                (np.ones(len(rows)), (rows, column)), shape=(len(ids), width)
-            )
-            weights = np.full(width, np.log(self._count))
-            weights[: len(self._weights[place])] = self._weights[place]
-            weighted = sparse.csr_matrix(counts @ sparse.diags(weights))
-            norm = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
-            scale = sparse.diags(1.0 / np.where(norm > 0, norm, 1.0))
-            found.append(sparse.csr_matrix(scale @ weighted))
-        return found
+        return [
+            sparse.csr_matrix(sparse.diags(1.0 / norms) @ weighted)
+            for weighted, norms in self._weighted(ids)[0]
+        ]
 
-    def cider(self, ids: np.ndarray, pictures: np.ndarray) -> np.ndarray:
-        """CIDEr of sentences against those at hand about their pictures.
+    def cider_d(self, ids: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+        """CIDEr-D of sentences against those at hand about their pictures.
 
         Args:
             ids: int `(sentences, words)`.
@@ -83,11 +76,41 @@ class WordRuns:
         Returns:
             float64 `(sentences,)`, from 0 to 10.
         """
-        total = np.zeros(len(ids))
-        for one, other in zip(self.directions(ids), self._references, strict=True):
-            known = one[:, : other.shape[1]]
-            total += np.asarray(known.multiply(other[pictures]).sum(axis=1)).ravel()
-        return total * HIGHEST / LONGEST_RUN
+        # Each sentence with each of its picture's.
+        sizes = self._sizes[pictures]
+        owner = np.repeat(np.arange(len(ids)), sizes)
+        first = (np.cumsum(self._sizes) - self._sizes)[pictures]
+        place = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        other = self._order[np.repeat(first, sizes) + place]
+        said, lengths = self._weighted(ids)
+        written, known_lengths = self._written
+        total = np.zeros(len(owner))
+        for (one, norms), (known, known_norms) in zip(said, written, strict=True):
+            reference = known[other]
+            # What is said more often than by the other does not count.
+            both = one[:, : known.shape[1]][owner].minimum(reference)
+            product = np.asarray(both.multiply(reference).sum(axis=1)).ravel()
+            total += product / (norms[owner] * known_norms[other])
+        difference = lengths[owner] - known_lengths[other]
+        total *= np.exp(-(difference**2) / (2.0 * LENGTH_SPREAD**2))
+        mean = np.bincount(owner, total, len(ids)) / sizes
+        return mean * HIGHEST / LONGEST_RUN
+
+    def _weighted(self, ids: np.ndarray) -> tuple[list[Any], np.ndarray]:
+        """For each length of run weighted counts and their norms; runs of two words."""
+        found, pairs = [], np.zeros(len(ids))
+        for place, (rows, column, width) in enumerate(self._runs(ids)):
+            counts = sparse.csr_matrix(
+                (np.ones(len(rows)), (rows, column)), shape=(len(ids), width)
+            )
+            weights = np.full(width, np.log(self._count))
+            weights[: len(self._weights[place])] = self._weights[place]
+            weighted = sparse.csr_matrix(counts @ sparse.diags(weights))
+            norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+            found.append((weighted, np.where(norms > 0, norms, 1.0)))
+            if place == 1:
+                pairs = np.bincount(rows, minlength=len(ids)).astype(float)
+        return found, pairs
 
     def _runs(
         self, ids: np.ndarray, learn: bool = False
