@@ -8,6 +8,7 @@
 #   make test-site    the built site and the pages of reports, opened in Chromium
 #   make lint        formatting, lint and types
 #   make tutorials   run the notebooks from top to bottom
+#   make tutorials-saved   run them and save what they print and draw
 #   make exercises   do the solutions of the notebooks' exercises pass their checks?
 #   make mark HANDED_IN=folder   run and mark the notebooks of a class
 #   make slides      a deck of slides for each notebook that has them, into slides/
@@ -35,7 +36,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 # The program's own text matters here, not TensorFlow's start-up log.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test test-slow test-extras test-oldest test-nightly test-site lint tutorials exercises mark slides docs bench clean
+.PHONY: help demo test test-slow test-extras test-oldest test-nightly test-site lint tutorials tutorials-saved exercises mark slides docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -113,6 +114,10 @@ lint: $(VENV)/.installed-dev
 tutorials: $(VENV)/.installed-tutorials $(VENV)/.installed-text
 	$(BIN)/python -m pytest -o addopts= -o timeout=0 \
 	  --nbmake --nbmake-timeout=900 tutorials
+
+NOTEBOOKS ?= tutorials/*.ipynb
+tutorials-saved: $(VENV)/.installed-tutorials $(VENV)/.installed-text
+	$(BIN)/python tutorials/execute.py $(NOTEBOOKS)
 
 exercises: $(VENV)/.installed-tutorials $(VENV)/.installed-text
 	$(BIN)/python -m pytest -o timeout=0 tests/test_exercises.py

@@ -107,6 +107,24 @@ def test_a_notebook_shows_formulas_and_pictures(browser, address):
         assert tab.locator("article img").count() >= 5
 
 
+TUTORIALS = sorted((ROOT / "tutorials").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["", "instructor/", "which_method/", *(f"tutorials/{p.stem}/" for p in TUTORIALS)],
+)
+def test_links_of_a_page_lead_to_pages(browser, address, page):
+    with opened(browser, address, page) as tab:
+        links = tab.evaluate(
+            "Array.from(document.querySelectorAll('article a[href]'), a => a.href)"
+        )
+        here = {link.partition("#")[0] for link in links if link.startswith(address)}
+        broken = [link for link in sorted(here) if not tab.request.get(link).ok]
+        assert broken == []
+        assert here
+
+
 def test_the_search_finds_a_layer(browser, address):
     with opened(browser, address, "") as tab:
         tab.click("input[name=query]")

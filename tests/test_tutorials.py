@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -32,6 +33,14 @@ def test_a_notebook_was_run_from_top_to_bottom_without_an_error(path):
     kinds = {output.get("name", output["output_type"]) for output in outputs}
     assert not kinds & {"error", "stderr"}
     assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_code_was_changed_after_it_was_run(path):
+    code = [text(cell) for cell in read(path) if cell["cell_type"] == "code"]
+    found = hashlib.sha256("\0".join(code).encode()).hexdigest()
+    kept = json.loads(path.read_text("utf-8"))["metadata"].get("executed_code")
+    assert kept == found, f"run: python tutorials/execute.py tutorials/{path.name}"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -10,6 +10,7 @@ what is shown is what was measured.
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -58,6 +59,9 @@ def export(out: Path) -> list[Path]:
         notebook = nbformat.read(path, as_version=4)
         if not any("slideshow" in cell.metadata for cell in notebook.cells):
             continue
+        for cell in notebook.cells:
+            # Beside the decks there are no notebooks for a link to open.
+            cell.source = re.sub(r"\[([^]]*)\]\([\w.-]+\.ipynb\)", r"\1", cell.source)
         page, _ = exporter().from_notebook_node(notebook)
         decks.append(out / f"{path.stem}.html")
         decks[-1].write_text(page, encoding="utf-8")
