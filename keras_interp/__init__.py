@@ -39,7 +39,7 @@ if _is_the_command():
     # Help and the completion of a shell need no Keras, whose import takes seconds;
     # what computes imports it. TensorFlow reads how much it is to say as it is
     # imported, and the program's own text matters here, not its start-up log.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 else:
     # Imported at once: `load_model` must know the classes of a saved file.
     from keras_interp import layers as layers

@@ -234,7 +234,12 @@ class Explanation:
             sections=[section for section in sections if section is not None],
             facts=[(self.class_names[i], f"{self.score(i):.3f}") for i in self.top],
             footer=self.preparation,
-            lead=ReportFigure.drawn(self.plot(), str(self).replace("\n", "; ")),
+            lead=ReportFigure.drawn(
+                self.plot(),
+                "The image, the classes, where methods say that the score comes from, "
+                "and the peaks of the filters that add or take most.",
+                alt=str(self).replace("\n", "; "),
+            ),
         )
         return write_report(content, path)
 
@@ -254,23 +259,34 @@ class Explanation:
         found = self.filters
         if found is None:
             return None
-        rows = [
-            [
-                str(place),
-                found.names[place],
-                f"{found.values[place]:+.3f}",
-                "yes" if found.is_interpretable[place] else "no",
-            ]
-            for place in found.strongest(12)
-        ]
-        columns = ["filter", "part", "adds to the score", "trained to follow one part"]
+        strongest = found.strongest(12).tolist()
+        columns = {
+            "filter": [str(place) for place in strongest],
+            "part": [found.names[place] for place in strongest],
+            "adds to the score": [f"{found.values[place]:+.3f}" for place in strongest],
+            "trained to follow one part": [
+                "yes" if found.is_interpretable[place] else "no" for place in strongest
+            ],
+        }
+        # Of an ordinary network nothing is known about parts.
+        if not any(found.names):
+            del columns["part"]
+        if not found.is_interpretable.any():
+            del columns["trained to follow one part"]
         words = (
             f"Filters of layer {found.layer_name}: activation times gradient, summed "
             "over each map. It is the part of the score that is linear in the map; "
             "what filters do together is in no row."
         )
         return ReportSection(
-            "Filters that matter", tables=[ReportTable(columns, rows, words)]
+            "Filters that matter",
+            tables=[
+                ReportTable(
+                    list(columns),
+                    [list(row) for row in zip(*columns.values(), strict=True)],
+                    words,
+                )
+            ],
         )
 
     def _parts_section(self) -> ReportSection | None:

@@ -8,6 +8,7 @@ import html
 import io
 import math
 import os
+import struct
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -177,6 +178,15 @@ class ReportFigure:
     def words(self) -> str:
         """What is read out in place of the image."""
         return self.alt or self.caption
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the image is a row of panels, too small on a narrow screen."""
+        if not self.png.startswith(_PNG):
+            return False
+        # Every PNG file begins with its width and height.
+        width, height = struct.unpack(">II", self.png[16:24])
+        return bool(width > 4 * height)
 
     @property
     def data_address(self) -> str:

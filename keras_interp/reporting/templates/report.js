@@ -74,9 +74,10 @@
   }
 
   for (const table of document.querySelectorAll(".scroll > table")) {
-    if (table.tBodies[0].rows.length < LONG && !table.matches(".pictures")) continue;
+    const rows = table.tBodies[0].rows.length;
+    if (rows < LONG && !table.matches(".pictures")) continue;
     sortable(table);
-    filterable(table);
+    if (rows >= 2 * LONG || table.matches(".pictures")) filterable(table);
   }
   /* What is wider than the screen can be scrolled with the arrow keys. */
   for (const box of document.querySelectorAll(".paper")) {
