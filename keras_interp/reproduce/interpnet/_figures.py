@@ -14,7 +14,7 @@ from keras_interp.reproduce.interpnet._rows import DESCRIBERS, PAPER
 from keras_interp.reproduce.interpnet._variants import DECODINGS
 
 IMAGES = 10
-LETTERS_IN_A_LINE = 96
+LETTERS_IN_A_LINE = 140
 
 
 def draw_scores(results: Results, folder: Path) -> None:
@@ -51,8 +51,8 @@ def draw_scores(results: Results, folder: Path) -> None:
     axes[0].set_yticks(range(len(names)), [n.replace("_", " ") for n in names])
     axes[0].invert_yaxis()
     figure.suptitle(
-        "dots: most likely word; diamonds: beam search; squares: consensus; triangles: "
-        "with sentences of the classes, or self-critical; gray: no decoder",
+        "dots: most likely word; diamonds: beam search; squares: consensus; triangles "
+        "up: with sentences of the classes, down: self-critical; gray: no decoder",
         fontsize="small",
     )
     figure.savefig(folder / "scores.png", dpi=90)
@@ -73,35 +73,24 @@ def draw_ten_birds(
     folder.mkdir(parents=True, exist_ok=True)
     places = np.linspace(0, len(birds.test) - 1, min(IMAGES, len(birds.test)))
     places = places.astype(int)
-    figure = Figure(figsize=(11.0, 1.9 * len(places)), layout="constrained")
+    texts = [_said_of(birds, found, int(place)) for place in places]
+    # Inches: a picture, or as many lines as there are.
+    heights = [max(1.6, 0.3 + 0.16 * (text.count("\n") + 1)) for text in texts]
+    figure = Figure(figsize=(11.0, sum(heights)), layout="constrained")
     axes = figure.subplots(
-        len(places), 2, squeeze=False, gridspec_kw={"width_ratios": [1, 5]}
+        len(places),
+        2,
+        squeeze=False,
+        gridspec_kw={"width_ratios": [1, 6], "height_ratios": heights},
     )
-    for (left, right), place in zip(axes, places, strict=True):
+    for (left, right), place, text in zip(axes, places, texts, strict=True):
         row = birds.test[place]
         left.imshow(birds.dataset.images[row])
+        left.set_anchor("N")
         # CUB numbers its species.
         name = birds.dataset.class_names[birds.labels(row)].split(".")[-1]
         left.set_title(name.replace("_", " "), fontsize="x-small")
-        said = {"human": birds.captions(np.array([row]))[0][0]}
-        said |= {
-            name: "  |  ".join(
-                one["said"][decoding][place]
-                for decoding in DECODINGS
-                if decoding in one["said"]
-            )
-            for name, one in found.items()
-            if name in PAPER
-        }
-        lines = [
-            textwrap.fill(
-                f"{name.replace('_', ' ')}: {text}",
-                LETTERS_IN_A_LINE,
-                subsequent_indent="      ",
-            )
-            for name, text in said.items()
-        ]
-        right.text(0, 1, "\n".join(lines), va="top", fontsize=8, parse_math=False)
+        right.text(0, 1, text, va="top", fontsize=8, parse_math=False)
         for ax in (left, right):
             ax.axis("off")
     figure.suptitle(
@@ -110,3 +99,16 @@ def draw_ten_birds(
         fontsize="small",
     )
     figure.savefig(folder / "ten_birds.png", dpi=80)
+
+
+def _said_of(birds: DescribedBirds, found: dict[str, Any], place: int) -> str:
+    """Lines of what a person and each variant say of one test image."""
+    said = {"human": birds.captions(birds.test[[place]])[0][0]}
+    for name in (name for name in found if name in PAPER):
+        known = found[name]["said"]
+        texts = [known[decoding][place] for decoding in DECODINGS if decoding in known]
+        said[name.replace("_", " ")] = "  |  ".join(texts)
+    return "\n".join(
+        textwrap.fill(f"{name}: {text}", LETTERS_IN_A_LINE, subsequent_indent="      ")
+        for name, text in said.items()
+    )
