@@ -72,7 +72,8 @@ test: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
 
 test-slow: $(VENV)/.installed-dev $(VENV)/.installed-data $(VENV)/.installed-text \
   $(VENV)/.installed-backends
-	$(BIN)/python -m pytest -m "slow or backends" --ignore tests/test_site.py $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "slow or backends" --ignore tests/test_site.py \
+	  --ignore tests/test_exercises.py $(PYTEST_ARGS)
 
 # What works with packages that few users have; without them these tests are skipped.
 EXTRA_TESTS = tests/callbacks/test_filter_board.py tests/models/test_export.py \

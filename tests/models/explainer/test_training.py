@@ -371,6 +371,7 @@ def test_functions_are_traced_once(make, scenes, monkeypatch):
 # Filters of different parts ------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_filters_are_pulled_to_places(make, scenes, monkeypatch):
     steps = {"LEAST_AGREEMENT": 0.0, "LAYOUT_FROM": 0.0, "PLACES_FROM": 1.0}
     for name, value in steps.items():

@@ -94,6 +94,7 @@ def test_it_raises_what_it_is_rewarded_for(make_model, colored):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_interrupted(make_model, colored, tmp_path):
     options = {"batch_size": 6, "verbose": 0, "samples": 3, "learning_rate": 0.01}
     model, given = slightly_trained(make_model, colored)
