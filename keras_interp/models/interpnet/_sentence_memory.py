@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,11 +64,13 @@ class SentenceMemory:
         weight: float = 0.75,
         sharpness: float = 2.0,
     ):
-        count = len(captions)
+        listed = isinstance(captions, Sequence | np.ndarray)
+        count = len(captions) if listed else 0
         if count < 2:
             raise ValueError(
-                "Expected the sentences of two pictures or more. Received: captions of "
-                f"{count}. Give those of the training pictures."
+                "Expected the sentences of two pictures or more. Received: "
+                + (f"captions of {count}" if listed else f"captions={captions!r:.60}")
+                + ". Give those of the training pictures."
             )
         check_captions(captions, count, "captions")
         for name, value, most in (
@@ -103,11 +106,10 @@ class SentenceMemory:
             self.labels = np.repeat(array, sizes)
 
     def __repr__(self) -> str:
-        classes = "" if self.labels is None else f", {len(np.unique(self.labels))}"
-        return (
-            f"<SentenceMemory of {len(self.ids)} sentences"
-            f"{classes + ' classes' if classes else ''}>"
+        classes = (
+            "" if self.labels is None else f", {len(np.unique(self.labels))} classes"
         )
+        return f"<SentenceMemory of {len(self.ids)} sentences{classes}>"
 
     def chosen(self, drawn: np.ndarray, probabilities: Any, longest: int) -> np.ndarray:
         """The sentence for each picture that agrees most with the evidence.

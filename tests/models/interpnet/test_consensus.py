@@ -96,6 +96,7 @@ def test_a_trained_model_says_the_colour_of_each_picture(
     ("wrong", "message"),
     [
         ({"captions": CAPTIONS[:1]}, "two pictures or more"),
+        ({"captions": None}, "captions=None"),
         ({"captions": [["a bird."], []]}, "at least one sentence"),
         ({"labels": [0, 1]}, "label for each of 4"),
         ({"labels": [0.0, 0.0, 1.0, 1.0]}, "label for each of 4"),
