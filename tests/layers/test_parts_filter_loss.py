@@ -90,6 +90,7 @@ def soon(monkeypatch):
         monkeypatch.setattr(_part_places, name, batch)
 
 
+@pytest.mark.slow
 def test_filters_end_on_different_planted_parts(rng, monkeypatch):
     # Four parts that are as easy as each other: the anchor need not be agreed on.
     monkeypatch.setattr(_part_places, "LEAST_AGREEMENT", 0.0)
@@ -400,6 +401,7 @@ def test_the_search_starts_where_the_anchor_is_one_part(rng, soon, kind):
         assert found.agreement < _part_places.LEAST_AGREEMENT
 
 
+@pytest.mark.slow
 def test_an_anchor_that_is_not_found_is_said_and_waited_for(
     rng, hurried, monkeypatch, caplog
 ):

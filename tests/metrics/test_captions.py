@@ -101,6 +101,7 @@ def test_scores_equal_the_public_scorers_on_real_captions(real_captions):
     assert (found.per_sentence == each).all()
 
 
+@pytest.mark.slow
 def test_meteor_equals_the_public_scorer_on_real_captions(real_captions, scorer):
     from pycocoevalcap.meteor.meteor import Meteor
 

@@ -37,6 +37,7 @@ def test_drawn_data_have_no_folder(tmp_path):
         reproduce_decision_tree(settings, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_drawn_birds_end_to_end(monkeypatch, tmp_path):
     monkeypatch.setattr(_task, "SYNTHETIC_IMAGES", 300)
     settings = DecisionTreeSettings(data="synthetic_parts", quick=True, epochs=5)

@@ -13,6 +13,7 @@ from keras_interp.reproduce.explainer import _task
 from keras_interp.reproduce.explanatory_graph import _task as graph_task
 
 
+@pytest.mark.slow
 def test_drawn_birds_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setattr(_task, "SYNTHETIC_IMAGES", 240)
     monkeypatch.setattr(graph_task, "QUICK_IMAGES", 30)

@@ -77,6 +77,7 @@ def test_what_follows_the_parts_gains_from_them(planted):
     assert gain["constant_center"] == gain["uniform"] == gain["random_cell"] == 0.0
 
 
+@pytest.mark.slow
 def test_planted_data_end_to_end_in_two_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(_networks, "PLANTED_IMAGES", 240)
     monkeypatch.setattr(_measurement, "HIDDEN_UNITS", (8, 6))
@@ -146,6 +147,7 @@ def test_a_performer_is_read_from_its_file(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_drawn_birds_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setattr(_networks, "DRAWN_IMAGES", 480)
     monkeypatch.setattr(_networks, "DRAWN_SIZE", 32)

@@ -112,6 +112,7 @@ def test_negatives_are_half_for_learning(cub_of_three, negatives, small_trunk):
     assert bird.features.shape == (16, 4, 4, 3) and len(bird.mirrored) == 6
 
 
+@pytest.mark.slow
 def test_one_animal_is_in_memory_at_a_time(real_data, small_trunk):
     plan = plan_tasks("animal_part", None, categories=["dog", "cat"], quick=True)
     assert plan.names == ["cat", "dog"] or plan.names == ["dog", "cat"]
@@ -123,6 +124,7 @@ def test_one_animal_is_in_memory_at_a_time(real_data, small_trunk):
         plan_tasks("animal_part", None, categories=["dog", "fox"])
 
 
+@pytest.mark.slow
 def test_all_animals_together_are_no_more_than_six_would_be(
     real_data, small_trunk, monkeypatch
 ):

@@ -465,6 +465,7 @@ def run_killed(out: Path, log: Path, seconds: float) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle(tmp_path):
     """`kill -9`, then the same command again: as if nothing had happened."""
     out, log = tmp_path / "features", tmp_path / "log"

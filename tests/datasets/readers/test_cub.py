@@ -273,6 +273,7 @@ def test_real_annotations(real_data):
     np.testing.assert_allclose(annotations.landmarks[0, 1], [176.0, 115.7])
 
 
+@pytest.mark.slow
 def test_all_real_crops(real_data):
     """Every image is there and whole, and keeps every point that is visible."""
     images = open_cub(real_data / "cub")

@@ -243,6 +243,7 @@ print(explainer.interpretable_ratio)
 """
 
 
+@pytest.mark.slow
 def test_a_new_process_needs_no_file_of_the_performer(make, scenes, tmp_path):
     explainer = make()
     fit(explainer, scenes)

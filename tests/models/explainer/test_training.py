@@ -294,6 +294,7 @@ def test_the_loss_of_training(make, scenes):
     np.testing.assert_allclose(log["loss"][0], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_explainer_cls_learns_labels(make, scenes):
     explainer = make(1, "linear", objective="classification")
     accuracy = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
@@ -331,6 +332,7 @@ def test_the_loss_of_explainer_cls(make, scenes, classes, end, kind, from_logits
     assert explainer.loss == "mse"
 
 
+@pytest.mark.slow
 def test_distillation_comes_nearer_to_the_performer(make, scenes):
     explainer = make(filter_loss_weight=0.05)
     explainer.compile(keras.optimizers.Adam(3e-3), jit_compile=False)

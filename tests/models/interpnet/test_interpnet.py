@@ -175,6 +175,7 @@ def test_it_stops_when_nothing_improves(make_model, colored):
     assert len(history.epoch) < 10
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_where_it_was(make_model, colored, tmp_path):
     features, _, captions = colored
     path = tmp_path / "folder" / "training.npz"
