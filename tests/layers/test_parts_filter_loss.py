@@ -144,6 +144,7 @@ def test_nothing_is_pulled_before_the_places_are_laid_out(rng, hurried):
     assert loss[6] > 3
 
 
+@pytest.mark.slow
 def test_a_file_goes_on_as_the_training_would_have(rng, hurried, tmp_path):
     maps, labels, _ = planted(rng, 32)
     keras.utils.set_random_seed(0)
@@ -180,7 +181,12 @@ def test_without_labels_it_goes_by_response(rng, hurried):
 
 
 @pytest.mark.parametrize(
-    "options", [{"jit_compile": True}, {"jit_compile": False}], ids=str
+    "options",
+    [
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
+        {"jit_compile": False},
+    ],
+    ids=str,
 )
 def test_compiled_or_not(rng, hurried, options):
     if options["jit_compile"] and keras.backend.backend() == "torch":
@@ -211,7 +217,14 @@ def test_a_frozen_layer_learns_nothing(rng, hurried):
     assert "parts_0_filter_loss" not in logs
 
 
-@pytest.mark.parametrize("kind", ["objects alone", "background alone", "one each"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("objects alone", marks=pytest.mark.slow),
+        pytest.param("background alone", marks=pytest.mark.slow),
+        "one each",
+    ],
+)
 def test_images_of_few_kinds(rng, hurried, kind):
     maps, labels, _ = planted(rng, 16)
     if kind == "one each":

@@ -107,7 +107,9 @@ class Kill(keras.callbacks.Callback):
             raise Killed
 
 
-@pytest.mark.parametrize("save_freq", ["epoch", 1])
+@pytest.mark.parametrize(
+    "save_freq", ["epoch", pytest.param(1, marks=pytest.mark.slow)]
+)
 def test_a_fit_that_was_killed_within_an_epoch_counts_that_epoch_once(
     save_freq, images, tmp_path
 ):
@@ -203,6 +205,7 @@ def test_all_arguments_of_conv2d_go_by_position():
     assert {**given, "name": None} == {**theirs, "name": None}
 
 
+@pytest.mark.slow
 def test_eight_bits_leave_the_layer_as_it_is(images):
     model = network()
     before = model.predict(images, verbose=0)

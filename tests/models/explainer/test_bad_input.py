@@ -343,6 +343,7 @@ def test_whole_numbers_as_pictures(seeded, rng):
     assert_finite_answers(explainer, pictures)
 
 
+@pytest.mark.slow
 def test_double_precision_says_the_same(performer, scenes):
     single = Explainer(performer(), "relu2")
     weights = single.get_weights()

@@ -109,8 +109,11 @@ def test_file_of_a_trained_explainer(make, scenes, settings, tmp_path):
     "settings",
     [
         {},
-        {"filter_loss_balance": 2 / 3},
-        {"weight_schedule": "inverse_epoch", "filter_loss": "approx"},
+        pytest.param({"filter_loss_balance": 2 / 3}, marks=pytest.mark.slow),
+        pytest.param(
+            {"weight_schedule": "inverse_epoch", "filter_loss": "approx"},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["defaults", "balanced", "schedule"],
 )
