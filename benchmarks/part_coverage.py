@@ -147,7 +147,8 @@ def main() -> None:
         choices=("largest", "other"),
         help="of CUB: the 40 with most images, or all that are none of these",
     )
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--fraction", type=float, default=0.5)
     parser.add_argument(
@@ -183,7 +184,7 @@ def run(task: Task, arguments: argparse.Namespace, trunk: FrozenTrunk) -> None:
     if arguments.photographs:
         photographs = Photographs.of(task, trunk, projection)
     for mode, component in runs:
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             start = time.perf_counter()
             kind = "ordinary" if mode == "ordinary" else "interpretable"
             settings = dataclasses.replace(
