@@ -13,11 +13,14 @@ from keras_interp.datasets.vocabulary import (
     UNKNOWN_ID,
     Vocabulary,
 )
+from keras_interp.models.interpnet._arguments import check_whole
 from keras_interp.models.interpnet._captions import check_captions
-from keras_interp.models.interpnet._word_runs import WordRuns
+from keras_interp.models.interpnet._expected_bleu import ExpectedBleu
+from keras_interp.models.interpnet._word_runs import MeanCider, WordRuns
 
 # Pictures that are compared with all sentences at once.
 PICTURES = 64
+AGREEMENTS = ("cider", "bleu")
 
 
 class SentenceMemory:
@@ -45,15 +48,22 @@ class SentenceMemory:
             are; the others are those that the decoder draws. Defaults to 0.75.
         sharpness: power to which the probabilities of the classes are raised before the
             sentences of each class are weighted by them. Defaults to 2.
+        agreement: what is said has the highest mean CIDEr against the evidence
+            (`"cider"`, the default), or the highest BLEU-4 that may be expected against
+            sentences drawn from it (`"bleu"`): telling words, or the usual ones.
+        references: how many sentences are drawn, as many as a picture will be scored
+            against; for `"bleu"` alone. Defaults to 10.
 
     Raises:
         ValueError: for fewer than two pictures, a picture without a sentence, labels
-            that do not fit, or a number out of its range.
+            that do not fit, another agreement, or a number out of its range.
 
     Reference:
         Devlin, Gupta, Girshick, Mitchell, Zitnick, "Exploring Nearest Neighbor
         Approaches for Image Captioning", 2015, section 3.2, the consensus caption; the
-        agreement is the cosine of Vedantam, Zitnick, Parikh, CIDEr, CVPR 2015, eq. (2).
+        agreement is the cosine of Vedantam, Zitnick, Parikh, CIDEr, CVPR 2015, eq. (2),
+        or the BLEU of Papineni, Roukos, Ward, Zhu, ACL 2002, as in Kumar, Byrne,
+        "Minimum Bayes-Risk Decoding for Statistical Machine Translation", NAACL 2004.
     """
 
     def __init__(
@@ -63,6 +73,8 @@ class SentenceMemory:
         labels: Any = None,
         weight: float = 0.75,
         sharpness: float = 2.0,
+        agreement: str = "cider",
+        references: int = 10,
     ):
         listed = isinstance(captions, Sequence | np.ndarray)
         count = len(captions) if listed else 0
@@ -83,6 +95,13 @@ class SentenceMemory:
                     f"Expected {name} {words}. Received: {name}={value!r}. Leave it "
                     "out for the default."
                 )
+        if agreement not in AGREEMENTS:
+            raise ValueError(
+                f"Expected agreement out of {AGREEMENTS}. Received: "
+                f"agreement={agreement!r}. Choose one of these."
+            )
+        check_whole(references, "references")
+        self.agreement, self.references = agreement, references
         self.vocabulary = vocabulary
         self.weight, self.sharpness = float(weight), float(sharpness)
         sizes = [len(group) for group in captions]
@@ -129,21 +148,27 @@ class SentenceMemory:
         every, place = np.unique(np.concatenate(both), axis=0, return_inverse=True)
         place = place.reshape(-1)
         kept, own = place[: len(self.ids)], place[len(self.ids) :]
-        directions = self._runs.directions(every)
+        measure: MeanCider | ExpectedBleu = (
+            MeanCider(self._runs.directions(every))
+            if self.agreement == "cider"
+            else ExpectedBleu(every, len(self.vocabulary), self.references)
+        )
+        once = 1.0 / samples
         owner = np.repeat(np.arange(pictures), samples)
-        entries = np.full(len(owner), 1.0 / samples), (owner, own)
+        entries = np.full(len(owner), once), (owner, own)
         evidence = sparse.csr_matrix(entries, shape=(pictures, len(every)))
         common = np.empty(0, int)
         if self.labels is not None:
             classes = self._by_class(kept, probabilities, len(every))
             evidence = (1.0 - self.weight) * evidence + self.weight * classes
+            once *= 1.0 - self.weight
             common = np.unique(kept)
             common = common[_can_be_said(every[common], longest)]
         own = own.reshape(pictures, samples)
-        found = [
-            _most_agreeing(directions, evidence[some], own[some], common)
-            for some in np.array_split(np.arange(pictures), -(-pictures // PICTURES))
-        ]
+        found = []
+        for some in np.array_split(np.arange(pictures), -(-pictures // PICTURES)):
+            scores = measure.scores(evidence[some], own[some], common, once)
+            found.append(_best(*scores, own[some], common))
         return every[np.concatenate(found)]
 
     def _by_class(self, kept: np.ndarray, probabilities: Any, count: int) -> Any:
@@ -167,25 +192,14 @@ class SentenceMemory:
         return sparse.csr_matrix(chances) @ members
 
 
-def _most_agreeing(
-    directions: list[Any], evidence: Any, own: np.ndarray, common: np.ndarray
+def _best(
+    of_own: np.ndarray, of_common: np.ndarray, own: np.ndarray, common: np.ndarray
 ) -> np.ndarray:
-    """For each picture the best row, of its own candidates and of the common ones."""
-    pictures, samples = own.shape
-    of_own = np.zeros(own.size)
-    of_common = np.zeros((pictures, len(common)))
-    for matrix in directions:
-        mean = sparse.csr_matrix(evidence @ matrix)
-        # The evidence has many runs, a sentence few: they are looked up in it.
-        rows = sparse.coo_matrix(matrix[own.ravel()])
-        values = rows.data * mean.toarray()[rows.row // samples, rows.col]
-        of_own += np.bincount(rows.row, values, own.size)
-        of_common += (mean @ matrix[common].T).toarray()
-    scores = of_own.reshape(own.shape)
-    best = np.take_along_axis(own, scores.argmax(axis=1)[:, None], axis=1)[:, 0]
+    """For each picture the best sentence, of its own candidates and the common ones."""
+    best = np.take_along_axis(own, of_own.argmax(axis=1)[:, None], axis=1)[:, 0]
     if not len(common):
         return best
-    better = of_common.max(axis=1) > scores.max(axis=1)
+    better = of_common.max(axis=1) > of_own.max(axis=1)
     return np.where(better, common[of_common.argmax(axis=1)], best)
 
 

@@ -41,7 +41,7 @@ class WordRuns:
         self._tables: list[np.ndarray] = []
         self._weights: list[np.ndarray] = []
         self._count = int(pictures.max()) + 1
-        for rows, column, width in self._runs(ids, learn=True):
+        for rows, column, width in self._runs(ids):
             shape = self._count, width
             entries = np.ones(len(rows)), (pictures[rows], column)
             held = np.asarray((sparse.csr_matrix(entries, shape=shape) > 0).sum(axis=0))
@@ -112,31 +112,80 @@ class WordRuns:
                 pairs = np.bincount(rows, minlength=len(ids)).astype(float)
         return found, pairs
 
-    def _runs(
-        self, ids: np.ndarray, learn: bool = False
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """For each length the sentence and the column of all runs, and all columns."""
-        words = self._spoken(ids)
-        numbers, whole = words.astype("int64"), words > 0
-        for length in range(1, LONGEST_RUN + 1):
-            if length > 1:
-                # A run is the run without its last word, and that word.
-                last = words[:, length - 1 :]
-                whole = whole[:, :-1] & (last > 0)
-                numbers = numbers[:, :-1] * self._size + last
-            found = numbers[whole]
-            if learn:
-                self._tables.append(np.unique(found))
-            table = self._tables[length - 1]
-            column, new = np.searchsorted(table, found), ~np.isin(found, table)
-            others, place = np.unique(found[new], return_inverse=True)
-            column[new] = len(table) + place
-            numbers = np.zeros(whole.shape, "int64")
-            numbers[whole] = column
-            yield np.nonzero(whole)[0], column, len(table) + len(others)
+    def _runs(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+        return numbered_runs(spoken(ids, self._silent), self._size, self._tables)
 
-    def _spoken(self, ids: np.ndarray) -> np.ndarray:
-        """The words that count, one after another, and zeros."""
-        silent = np.isin(ids, self._silent)
-        order = np.argsort(silent, axis=1, kind="stable")
-        return np.take_along_axis(np.where(silent, 0, ids), order, axis=1)
+
+class MeanCider:
+    """Mean CIDEr of sentences against evidence.
+
+    Args:
+        directions: Of all sentences, from `WordRuns.directions`.
+    """
+
+    def __init__(self, directions: list[Any]):
+        self._directions = directions
+
+    def scores(
+        self, evidence: Any, own: np.ndarray, common: np.ndarray, once: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The scores, on any scale.
+
+        Args:
+            evidence: sparse `(pictures, sentences)`, rows of sum 1.
+            own: int `(pictures, samples)`, sentences that were drawn for each picture.
+            common: int `(candidates,)`, sentences that can be said of every picture.
+            once: not used; a sentence is compared with itself, too.
+
+        Returns:
+            `(pictures, samples)` and `(pictures, candidates)`.
+        """
+        pictures, samples = own.shape
+        of_own = np.zeros(own.size)
+        of_common = np.zeros((pictures, len(common)))
+        for matrix in self._directions:
+            mean = sparse.csr_matrix(evidence @ matrix)
+            # The evidence has many runs, a sentence few: they are looked up in it.
+            rows = sparse.coo_matrix(matrix[own.ravel()])
+            values = rows.data * mean.toarray()[rows.row // samples, rows.col]
+            of_own += np.bincount(rows.row, values, own.size)
+            of_common += (mean @ matrix[common].T).toarray()
+        return of_own.reshape(own.shape), of_common
+
+
+def numbered_runs(
+    words: np.ndarray, size: int, tables: list[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """For each length the sentence and the column of all runs, and all columns.
+
+    Args:
+        words: int `(sentences, words)`, zeros behind the last word of each.
+        size: of the vocabulary.
+        tables: for each length the known runs, which have the first columns. Where it
+            is empty, those of the sentences are put into it.
+    """
+    learn = not tables
+    numbers, whole = words.astype("int64"), words > 0
+    for length in range(1, LONGEST_RUN + 1):
+        if length > 1:
+            # A run is the run without its last word, and that word.
+            last = words[:, length - 1 :]
+            whole = whole[:, :-1] & (last > 0)
+            numbers = numbers[:, :-1] * size + last
+        found = numbers[whole]
+        if learn:
+            tables.append(np.unique(found))
+        table = tables[length - 1]
+        column, new = np.searchsorted(table, found), ~np.isin(found, table)
+        others, place = np.unique(found[new], return_inverse=True)
+        column[new] = len(table) + place
+        numbers = np.zeros(whole.shape, "int64")
+        numbers[whole] = column
+        yield np.nonzero(whole)[0], column, len(table) + len(others)
+
+
+def spoken(ids: np.ndarray, silent: list[int]) -> np.ndarray:
+    """The words that count, one after another, and zeros."""
+    skipped = np.isin(ids, silent)
+    order = np.argsort(skipped, axis=1, kind="stable")
+    return np.take_along_axis(np.where(skipped, 0, ids), order, axis=1)
