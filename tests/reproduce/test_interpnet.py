@@ -36,7 +36,7 @@ def small(monkeypatch):
     monkeypatch.setattr(_birds, "QUICK_DRAWN_IMAGES", 192)
     monkeypatch.setattr(_birds, "DRAWN_SIZE", 32)
     monkeypatch.setattr(_birds, "DRAWN_EPOCHS", 1)
-    monkeypatch.setattr(_birds, "DRAWN_FEATURES", 32)
+    monkeypatch.setattr(_birds, "QUICK_MORE_DRAWN_IMAGES", 96)
     monkeypatch.setattr(_variants, "CLASSIFIER_EPOCHS", 1)
     return InterpnetSettings(
         data="synthetic_birds",

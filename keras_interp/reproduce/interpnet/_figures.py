@@ -35,7 +35,7 @@ def draw_scores(results: Results, folder: Path) -> None:
         for place, name in enumerate(names):
             gray = name in DESCRIBERS
             for row, marker in zip(
-                [name + behind for behind in DECODINGS.values()], "oDs^v", strict=True
+                [name + behind for behind in DECODINGS.values()], "oDs^<v", strict=True
             ):
                 if known.get((row, metric), {}).get("value") is not None:
                     ax.errorbar(
@@ -52,7 +52,8 @@ def draw_scores(results: Results, folder: Path) -> None:
     axes[0].invert_yaxis()
     figure.suptitle(
         "dots: most likely word; diamonds: beam search; squares: consensus; triangles "
-        "up: with sentences of the classes, down: self-critical; gray: no decoder",
+        "up: with sentences of the classes, left: by BLEU with these, down: "
+        "self-critical; gray: no decoder",
         fontsize="small",
     )
     figure.savefig(folder / "scores.png", dpi=90)
@@ -95,7 +96,7 @@ def draw_ten_birds(
             ax.axis("off")
     figure.suptitle(
         "most likely words  |  beam search  |  consensus  |  with sentences of the "
-        "classes  |  self-critical",
+        "classes, and by BLEU  |  self-critical",
         fontsize="small",
     )
     figure.savefig(folder / "ten_birds.png", dpi=80)

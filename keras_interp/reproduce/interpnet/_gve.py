@@ -14,7 +14,6 @@ from keras_interp.losses import sentence_loss
 from keras_interp.models import GVE, SentenceClassifier
 from keras_interp.reproduce.interpnet._birds import DescribedBirds
 from keras_interp.reproduce.interpnet._variants import (
-    BATCH_SIZE,
     MAX_LENGTH,
     DecoderRecipe,
     class_lookup,
@@ -28,7 +27,7 @@ HIDDEN = (500,)
 # What the training passes on its way to "explanation".
 ABLATIONS = ("description", "explanation-label")
 # Half of a batch are sentences that people wrote.
-DISCRIMINATIVE_EPOCHS, DISCRIMINATIVE_BATCH = 10, 2 * BATCH_SIZE
+DISCRIMINATIVE_EPOCHS, DISCRIMINATIVE_BATCH = 10, 64
 
 
 def measured_gve(
@@ -58,7 +57,7 @@ def measured_gve(
     options: dict[str, Any] = {"patience": recipe.patience, "seed": seed, "verbose": 2}
     relevance: dict[str, Any] = {
         "epochs": recipe.epochs,
-        "batch_size": BATCH_SIZE,
+        "batch_size": recipe.batch_size,
         "learning_rate": recipe.learning_rate,
         **options,
     }

@@ -41,7 +41,11 @@ from keras_interp.reproduce.interpnet._variants import (
 )
 
 INTERPNET_DATASETS = (CUB, DRAWN)
-QUICK_EPOCHS = 4
+# Passes over the sentences, and of the training on CIDEr over the pictures: fewer over
+# the many drawn ones.
+EPOCHS, DRAWN_EPOCHS, QUICK_EPOCHS = 40, 14, 4
+SELF_CRITICAL_EPOCHS, DRAWN_SELF_CRITICAL_EPOCHS = 20, 6
+BATCH_SIZE, DRAWN_BATCH_SIZE = 32, 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +62,8 @@ class InterpnetSettings:
         weights: Path of its weights; None looks in `$KERAS_INTERP_DATA`.
         categories: The rows that are trained, out of `"InterpNet_0"` to
             `"InterpNet_3"`, `"captioning"` and `"GVE"`. None takes all.
-        epochs: Most passes of the decoders over the sentences; None takes 40, or 4 when
-            quick.
+        epochs: Most passes of the decoders over the sentences; None takes 40, 14 over
+            the many of drawn birds, or 4 when quick.
         seed: First of the seeds.
         seeds: How many seeds; None takes one.
         quick: Ten classes, or fewer drawn birds, and few passes.
@@ -137,16 +141,22 @@ class InterpnetSettings:
 
     def recipe(self) -> DecoderRecipe:
         """Of the decoders."""
+        drawn = self.data == DRAWN
+        usual = DRAWN_EPOCHS if drawn else EPOCHS
         return DecoderRecipe(
             units=self.units,
             embedding_dim=self.embedding_dim,
             min_count=self.min_count,
-            epochs=self.epochs or (QUICK_EPOCHS if self.quick else 40),
+            epochs=self.epochs or (QUICK_EPOCHS if self.quick else usual),
             patience=self.patience,
+            batch_size=DRAWN_BATCH_SIZE if drawn else BATCH_SIZE,
             learning_rate=self.learning_rate,
             normalize_blocks=self.normalize_blocks,
             beam_width=self.beam_width,
             samples=self.samples,
+            self_critical_epochs=(
+                DRAWN_SELF_CRITICAL_EPOCHS if drawn else SELF_CRITICAL_EPOCHS
+            ),
         )
 
 
