@@ -73,6 +73,13 @@ def slides(tmp_path_factory) -> Iterator[str]:
         yield host
 
 
+def wait_for_scheme(tab, scheme: str) -> None:
+    """Until the page has the colours that the system asks for: its script sets them."""
+    wanted = {"light": "default", "dark": "slate"}[scheme]
+    said = "scheme => document.body.dataset.mdColorScheme === scheme"
+    tab.wait_for_function(said, arg=wanted)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [LAPTOP, PHONE], ids=["laptop", "phone"])
 @pytest.mark.parametrize("page", ["", NOTEBOOK, "api/layers/", "gallery/attribution/"])
@@ -80,13 +87,59 @@ def test_pages_fit_the_screen(browser, address, page, viewport, scheme):
     with opened(browser, address, page, viewport, scheme) as tab:
         assert tab.locator("h1").first.is_visible()
         assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
-        dark = tab.evaluate("document.body.dataset.mdColorScheme") == "slate"
-        assert dark == (scheme == "dark")
+        wait_for_scheme(tab, scheme)
         # A picture that could not be read has no width of its own.
         widths = tab.evaluate(
             "Array.from(document.images, image => image.naturalWidth)"
         )
         assert 0 not in widths
+
+
+# The least contrast of a text with what lies under it, WCAG 2.1, success criterion
+# 1.4.3: relative luminances of the colours as they are blended.
+CONTRAST = """
+() => {
+  const read = text => {
+    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+    return [r, g, b, a];
+  };
+  const blend = (above, below) =>
+    [0, 1, 2].map(i => above[i] * above[3] + below[i] * (1 - above[3]));
+  const luminance = color => {
+    const [r, g, b] = color.map(value => value / 255).map(value =>
+      value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = element => {
+    if (!element) return [255, 255, 255];
+    const own = read(getComputedStyle(element).backgroundColor);
+    return own[3] === 1 ? own.slice(0, 3) : blend(own, behind(element.parentElement));
+  };
+  const pale = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    const words = texts.currentNode.textContent.trim();
+    if (!words || element.closest("script, style, noscript")) continue;
+    if (!element.checkVisibility({opacityProperty: true, visibilityProperty: true}))
+      continue;
+    const style = getComputedStyle(element), ground = behind(element);
+    const [a, b] = [luminance(blend(read(style.color), ground)), luminance(ground)];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const large = parseFloat(style.fontSize) >= 24;
+    if (ratio < (large ? 3 : 4.5)) pale.push(`${words.slice(0, 40)} ${ratio}`);
+  }
+  return pale;
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", ["", "api/layers/", "findings/filter_loss/"])
+def test_text_stands_out_from_its_background(browser, address, page, scheme):
+    with opened(browser, address, page, scheme=scheme) as tab:
+        wait_for_scheme(tab, scheme)
+        assert tab.evaluate(CONTRAST) == []
 
 
 def test_home_opens_with_a_picture(browser, address):
