@@ -394,8 +394,9 @@ def interpnet(
     ] = False,
     beam_width: Annotated[int, typer.Option(help="Of the second decoding.")] = 3,
     samples: Annotated[
-        int, typer.Option(help="Sentences drawn for the consensus of each image.")
-    ] = 64,
+        int | None,
+        typer.Option(help="Sentences drawn for the consensus of each image."),
+    ] = None,
 ) -> None:
     """Train sentences that say why a class was chosen, and score them."""
     from keras_interp.reproduce import InterpnetSettings, reproduce_interpnet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Sequence
 from typing import Any
@@ -126,8 +127,17 @@ def splitter(tokens: str) -> Any:
             f"Expected tokens out of {TOKENS}. Received: tokens={tokens!r}. Choose "
             'one of these; "blanks" takes sentences as they are.'
         )
-    found = text_package("nltk.tokenize").NLTKWordTokenizer()
-    left_out = _PUNCTUATION if tokens == "words" else frozenset()
-    return lambda sentence: " ".join(
-        word for word in found.tokenize(sentence.lower()) if word not in left_out
-    )
+    text_package("nltk.tokenize")
+    return functools.partial(_tokenized, punctuation=tokens != "words")
+
+
+# The same sentences of the same images are asked for by each score and each decoder.
+@functools.lru_cache(maxsize=100_000)
+def _tokenized(sentence: str, punctuation: bool) -> str:
+    words = _word_tokenizer().tokenize(sentence.lower())
+    return " ".join(word for word in words if punctuation or word not in _PUNCTUATION)
+
+
+@functools.cache
+def _word_tokenizer() -> Any:
+    return text_package("nltk.tokenize").NLTKWordTokenizer()

@@ -129,16 +129,9 @@ class MeanCider:
     def scores(
         self, evidence: Any, own: np.ndarray, common: np.ndarray, once: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The scores, on any scale.
+        """The scores, on any scale; arguments and shapes as in `ExpectedBleu.scores`.
 
-        Args:
-            evidence: sparse `(pictures, sentences)`, rows of sum 1.
-            own: int `(pictures, samples)`, sentences that were drawn for each picture.
-            common: int `(candidates,)`, sentences that can be said of every picture.
-            once: not used; a sentence is compared with itself, too.
-
-        Returns:
-            `(pictures, samples)` and `(pictures, candidates)`.
+        A sentence is compared with itself, too, whatever its share `once`.
         """
         pictures, samples = own.shape
         of_own = np.zeros(own.size)
