@@ -178,6 +178,20 @@ def test_links_of_a_page_lead_to_pages(browser, address, page):
         assert here
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["", "gallery/attribution/", "gallery/explainer/"]
+    + [f"tutorials/{p.stem}/" for p in TUTORIALS],
+)
+def test_every_picture_has_a_text_that_stands_in_for_it(browser, address, page):
+    with opened(browser, address, page) as tab:
+        texts = tab.evaluate(
+            "Array.from(document.querySelectorAll('article img'), image => image.alt)"
+        )
+        assert texts
+        assert [one for one in texts if len(one) < 20 or "No desc" in one] == []
+
+
 def test_the_search_finds_a_layer(browser, address):
     with opened(browser, address, "") as tab:
         tab.click("input[name=query]")

@@ -62,6 +62,18 @@ def test_links_between_notebooks_lead_somewhere(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_picture_has_a_text_that_stands_in_for_it(path):
+    said = []
+    for cell in read(path):
+        data = [output.get("data", {}) for output in cell.get("outputs", [])]
+        texts = cell["metadata"].get("alt", [])
+        assert len(texts) == sum("image/png" in one for one in data), text(cell)
+        said += texts
+    assert len(said) == len(set(said))
+    assert [one for one in said if not 40 < len(one) < 270] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_an_answer_that_is_not_given_is_neither_right_nor_wrong(path):
     checks = [cell for cell in read(path) if "def check_" in text(cell)]
     if not checks:

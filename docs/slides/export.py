@@ -62,6 +62,11 @@ def export(out: Path) -> list[Path]:
         for cell in notebook.cells:
             # Beside the decks there are no notebooks for a link to open.
             cell.source = re.sub(r"\[([^]]*)\]\([\w.-]+\.ipynb\)", r"\1", cell.source)
+            drawn = [
+                o for o in cell.get("outputs", []) if "image/png" in o.get("data", {})
+            ]
+            for output, text in zip(drawn, cell.metadata.get("alt", []), strict=True):
+                output.metadata.alt = text
         page, _ = exporter().from_notebook_node(notebook)
         decks.append(out / f"{path.stem}.html")
         decks[-1].write_text(page, encoding="utf-8")
