@@ -135,7 +135,9 @@ CONTRAST = """
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("page", ["", "api/layers/", "findings/filter_loss/"])
+@pytest.mark.parametrize(
+    "page", ["", "api/layers/", "findings/filter_loss/", "tutorials/04_srae/"]
+)
 def test_text_stands_out_from_its_background(browser, address, page, scheme):
     with opened(browser, address, page, scheme=scheme) as tab:
         wait_for_scheme(tab, scheme)
@@ -158,6 +160,24 @@ def test_a_notebook_shows_formulas_and_pictures(browser, address):
         assert "$" not in text
         assert tab.locator("mjx-merror").count() == 0
         assert tab.locator("article img").count() >= 5
+
+
+def test_sessions_of_the_api_are_code(browser, address):
+    with opened(browser, address, "api/receptive_field/") as tab:
+        assert tab.locator("article blockquote").count() == 0
+        code = tab.locator("article pre", has_text=">>> ki.receptive_field(")
+        assert "\n    keras.Input" in code.first.inner_text().replace("... ", "")
+
+
+def test_printed_tables_of_a_notebook_keep_their_lines(browser, address):
+    with opened(browser, address, NOTEBOOK, PHONE) as tab:
+        printed = tab.locator(".jp-OutputArea-output pre", has_text="filter loss ")
+        height, line = printed.first.evaluate(
+            "e => [e.clientHeight, parseFloat(getComputedStyle(e).lineHeight)]"
+        )
+        lines = printed.first.inner_text().rstrip("\n").count("\n") + 1
+        assert height < (lines + 1.5) * line
+        assert not tab.locator(".jp-InputPrompt").first.is_visible()
 
 
 TUTORIALS = sorted((ROOT / "tutorials").glob("*.ipynb"))
