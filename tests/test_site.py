@@ -25,7 +25,14 @@ __all__ = ["browser"]
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = "tutorials/01_interpretable_cnn/"
-DECKS = ["00_quick_start", "01_interpretable_cnn"]
+DECKS = [
+    "00_quick_start",
+    "01_interpretable_cnn",
+    "03_explainer",
+    "04_srae",
+    "05_interpnet",
+    "06_looking_inside",
+]
 
 pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
 pytestmark = needs_chromium
@@ -233,11 +240,15 @@ def test_slides_fit_the_screen(browser, slides, deck):
                 "slide => [...slide.querySelectorAll('img')]"
                 ".filter(image => image.naturalWidth && image.offsetWidth > 300).length"
             )
+            assert here.evaluate(
+                "slide => [...slide.querySelectorAll('img')]"
+                ".every(image => image.alt.length > 20)"
+            )
             if here.evaluate("slide => slide.scrollHeight > slide.clientHeight + 2"):
                 too_long.append(here.evaluate("slide => slide.innerText.slice(0, 60)"))
             tab.evaluate("Reveal.next()")
         assert tab.evaluate("Reveal.isLastSlide()")
-        assert pictures > 5
+        assert pictures >= 5
         assert too_long == []
         assert tab.locator("mjx-merror").count() == 0
 
