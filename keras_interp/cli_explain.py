@@ -36,7 +36,7 @@ def explain(
         str | None,
         typer.Option(
             help="Names with commas between, or a file: one a line, or JSON, a list or "
-            "a dict by class index."
+            "a dict by class index; or the folder that holds a folder for each class."
         ),
     ] = None,
     class_index: Annotated[
@@ -103,6 +103,11 @@ def explain(
         figure = _write(why, page)
         typer.echo(f"Written to {page} and {figure}\n")
         written += 1
+    if names is None and network.output_shape[-1] != 1:
+        typer.echo(
+            "Classes are shown by their numbers. Give --class-names a file with a name "
+            "a line, or the folder that holds a folder for each class."
+        )
     if written < len(files):
         typer.echo(f"{len(files) - written} of {len(files)} files left out", err=True)
         raise typer.Exit(1)
@@ -113,8 +118,10 @@ def _split(names: str) -> list[str]:
 
 
 def class_names_of(given: str) -> list[str]:
-    """Names of classes from a file, or from the command line itself."""
+    """Names of classes from a file, a folder of theirs, or the command line itself."""
     path = Path(given)
+    if path.is_dir() and (folders := _folders(path)):
+        return [folder.name for folder in folders]
     if not path.is_file():
         named_a_file = path.suffix.lower() in (".txt", ".json") or os.sep in given
         if named_a_file and "," not in given:
@@ -140,6 +147,15 @@ def class_names_of(given: str) -> list[str]:
         ) from error
 
 
+def _folders(path: Path) -> list[Path]:
+    """The folders in a folder in the order of their names, as Keras numbers classes."""
+    return sorted(
+        inside
+        for inside in path.iterdir()
+        if inside.is_dir() and not inside.name.startswith(".")
+    )
+
+
 def _image_files(given: Sequence[Path]) -> list[Path]:
     """The files, and those inside the folders."""
     from keras_interp.datasets._images import list_images
@@ -148,9 +164,11 @@ def _image_files(given: Sequence[Path]) -> list[Path]:
     for path in given:
         inside = list_images(path) if path.is_dir() else [path]
         if not inside:
+            below = [folder for folder in _folders(path) if list_images(folder)]
+            advice = f"those of one class, {below[0]}" if below else "the files"
             raise ValueError(
                 f"Expected image files. Received: {path}, a folder without any. Give "
-                "the files themselves."
+                f"{advice}."
             )
         files += inside
     missing = [str(path) for path in files if not path.exists()]

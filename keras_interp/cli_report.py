@@ -33,7 +33,7 @@ def report(
         str | None,
         typer.Option(
             help="Names with commas between, or a file: one a line, or JSON, a list or "
-            "a dict by class index."
+            "a dict by class index; or the folder that holds a folder for each class."
         ),
     ] = None,
     preprocess: Annotated[

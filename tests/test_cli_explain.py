@@ -115,6 +115,23 @@ def test_names_come_from_a_file(folder, tmp_path, name, text):
     assert "why bird?" in result.output
 
 
+def test_names_are_those_of_the_folders_of_the_classes(folder, tmp_path):
+    for name in ("cat", "bird", ".cache", "ant"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    wanted = "--methods", "gradient", "--class-index", 1, "--out", tmp_path / "out"
+    image = tmp_path / "train" / "bird" / "bird.png"
+    image.write_bytes((folder / "bird.png").read_bytes())
+    result = run(folder / "model.keras", image, *wanted)
+    assert "why class 1?" in result.output
+    assert "Give --class-names a file" in result.output
+    names = "--class-names", tmp_path / "train"
+    result = run(folder / "model.keras", image, *wanted, *names)
+    assert "why bird?" in result.output
+    assert "Give --class-names" not in result.output
+    result = run(folder / "model.keras", tmp_path / "train", *wanted)
+    assert f"Give those of one class, {image.parent}" in str(result.exception)
+
+
 def test_images_of_a_folder_and_of_any_size(folder, tmp_path):
     inner = tmp_path / "photographs"
     inner.mkdir()

@@ -8,6 +8,7 @@ import html
 import io
 import math
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _MOST_INLINE = 4 * 2**20
 # What the text of a number, of a missing one and of an empty cell begins with.
 _NUMBER_STARTS = {*"0123456789+-−–", ""}
+# A name may begin with a digit, such as 003.Sooty_Albatross.
+_WORD = re.compile(r"[^\W\d]{3}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +78,10 @@ class ReportTable:
     def holds_numbers(self) -> list[bool]:
         """For each column, whether its cells are numbers, to be set flush right."""
         return [
-            all(cell[:1] in _NUMBER_STARTS for cell in cells) and any(cells)
+            any(cells)
+            and all(
+                cell[:1] in _NUMBER_STARTS and not _WORD.search(cell) for cell in cells
+            )
             for cells in zip(*self.rows, strict=True)
         ] or [False] * len(self.columns)
 

@@ -16,6 +16,8 @@ from keras_interp.reporting._words import METRICS, glossary, metric_words
 def test_a_table_knows_its_numbers():
     table = ReportTable(["part", "a", "b", "c"], [["head", "−0.2", "", "yes"]])
     assert table.holds_numbers == [False, True, False, False]
+    named = ReportTable(["a", "b"], [["003.Sooty_Albatross", "12 of 64"]])
+    assert named.holds_numbers == [False, True]
     assert ReportTable(["a", "b"], []).holds_numbers == [False, False]
 
 
