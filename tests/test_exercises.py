@@ -184,3 +184,11 @@ def test_a_notebook_of_another_course_is_refused(marking, tmp_path):
     handed_in = lesson(tmp_path / "anna.ipynb")
     with pytest.raises(ValueError, match=r"heading of one in lessons\. Received"):
         marking.mark(handed_in, folder=tmp_path / "lessons")
+
+
+def test_a_lesson_without_exercises_is_refused(marking, tmp_path):
+    (tmp_path / "lessons").mkdir()
+    lesson(tmp_path / "lessons/one.ipynb", check="")
+    handed_in = lesson(tmp_path / "anna.ipynb")
+    with pytest.raises(ValueError, match=r"copy of one\.ipynb, which has none"):
+        marking.mark(handed_in, folder=tmp_path / "lessons")

@@ -123,6 +123,11 @@ def mark(path: Path, seconds: float = 900, folder: Path = FOLDER) -> list[Mark]:
             f"{path}. Put back the first line of its first cell."
         )
     checks = checks_of(nbformat.read(original, as_version=4))
+    if not checks:
+        raise ValueError(
+            f"Expected a notebook with exercises. Received: {path}, a copy of "
+            f"{original.name}, which has none. Leave it out."
+        )
     return run_and_mark(notebook, checks, seconds)
 
 
