@@ -9,6 +9,7 @@ from keras_interp.layers.part_mask import PartMask
 from keras_interp.layers.reconstruction_loss import ReconstructionLoss
 from keras_interp.layers.srae_block import SRAEBlock
 from keras_interp.layers.track_mixture import TrackMixture
+from keras_interp.layers.whitening import whitening_conv
 
 __all__ = [
     "CompactBilinearPooling",
@@ -21,6 +22,7 @@ __all__ = [
     "ReconstructionLoss",
     "SRAEBlock",
     "TrackMixture",
+    "whitening_conv",
 ]
 
 # Docs, help and files name the public package, not the module inside it.

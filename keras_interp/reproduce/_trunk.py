@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_interp import models
 from keras_interp.datasets._progress import console
+from keras_interp.layers.whitening import principal_components
 from keras_interp.receptive_fields import ReceptiveField, receptive_field
 
 BACKBONES = ("squeezenet", "mobilenet")
@@ -113,21 +114,7 @@ class Projection:
             components: How many to keep.
             seed: Of the sample.
         """
-        cells = features.reshape(-1, features.shape[-1])
-        sample = np.random.default_rng(seed).permutation(len(cells))[:60_000]
-        cells = cells[np.sort(sample)].astype("float64")
-        mean = cells.mean(axis=0)
-        variances, axes = np.linalg.eigh(np.cov(cells - mean, rowvar=False))
-        order = np.argsort(variances)[::-1][:components]
-        kept = np.maximum(variances[order], 1e-12)
-        scale = kept ** (-0.5 * _HALF_WHITENING)
-        # Unit variance of a typical component keeps the usual learning rates usable.
-        scale /= np.sqrt(np.mean(kept * scale**2))
-        return cls(
-            mean.astype("float32"),
-            (axes[:, order] * scale).astype("float32"),
-            float(kept.sum() / variances.sum()),
-        )
+        return cls(*principal_components(features, components, _HALF_WHITENING, seed))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         shape = (*features.shape[:-1], self.matrix.shape[1])
