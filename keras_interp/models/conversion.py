@@ -38,6 +38,7 @@ def to_interpretable(
     layer_name: str,
     *,
     add_layer: bool = True,
+    whitening: keras.layers.Conv2D | None = None,
     **interpretable_conv_kwargs: Any,
 ) -> InterpretableModel:
     """Make the feature maps of one layer of a trained model interpretable.
@@ -46,6 +47,11 @@ def to_interpretable(
     behind the batch normalisation and the activation that follow the layer. All that
     took the maps before takes the masked ones. The paper adds a second interpretable
     convolution above; so does this function unless told otherwise.
+
+    With `whitening=` the trained maps stay as they are, without a mask. They are
+    whitened, and two interpretable convolutions follow. That is what finds
+    parts on pretrained networks: train these layers first, with all layers below
+    frozen, then all weights at a rate of 1e-5 to 1e-4.
 
     Example:
 
@@ -65,6 +71,9 @@ def to_interpretable(
             twice, give the path `"inner_model/layer"`.
         add_layer: whether to add an interpretable 3x3 convolution of the same width
             above the maps, with new, random weights. Defaults to True.
+        whitening: what `ki.layers.whitening_conv` makes of the maps of this layer, on
+            some hundred training images; the model gets a copy. None (default) masks
+            the maps themselves.
         **interpretable_conv_kwargs: keywords of `InterpretableConv`. Those of the mask
             and the filter loss hold for both layers, those of `Conv2D` (`kernel_size`,
             `kernel_initializer`...) for the added one.
@@ -72,13 +81,16 @@ def to_interpretable(
     Returns:
         An `InterpretableModel`, not compiled, with copies of all layers and weights.
         The new layers are called `"<layer>_interpretable_mask"` and
-        `"<layer>_interpretable_conv"` after the layer they follow. With several
-        outputs, set its `category_output` before `compile`.
+        `"<layer>_interpretable_conv"` after the layer they follow, with `whitening=`
+        `"<layer>_whitening"`, `"<layer>_interpretable_conv"` and
+        `"<layer>_interpretable_conv_2"`. With several outputs, set its
+        `category_output` before `compile`.
 
     Raises:
         ValueError: if the model is no graph of layers, the layer is not found or cannot
-            be converted (the message names those that can), or a layer cannot be
-            copied.
+            be converted (the message names those that can), a layer cannot be
+            copied, or `whitening` does not fit the maps or comes with
+            `add_layer=False`.
 
     Reference:
         Zhang, Wu, Zhu, "Interpretable Convolutional Neural Networks", CVPR 2018,
@@ -94,12 +106,16 @@ def to_interpretable(
             "activation may be the better choice.",
             stacklevel=2,
         )
-    insertion = _interpretable_layers(
-        last,
-        filters=output_tensors(last, place.models[-1])[0].shape[-1],
-        add_layer=add_layer,
-        keywords=interpretable_conv_kwargs,
-    )
+    filters = output_tensors(last, place.models[-1])[0].shape[-1]
+    keywords = {
+        "dtype": getattr(last, "dtype_policy", None),
+        **interpretable_conv_kwargs,
+    }
+    if whitening is None:
+        insertion = _interpretable_layers(last.name, filters, add_layer, keywords)
+    else:
+        _check_whitening(whitening, filters, add_layer)
+        insertion = _whitened_layers(last.name, filters, whitening, keywords)
     copied = copy_with_insertions(model, {id(last): insertion})
     converted = InterpretableModel(copied.input, copied.output, name=model.name)
     converted.category_output = getattr(model, "category_output", None)
@@ -142,11 +158,10 @@ def _conv_keywords(keywords: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interpretable_layers(
-    last: Any, *, filters: int, add_layer: bool, keywords: dict[str, Any]
+    name: str, filters: int, add_layer: bool, keywords: dict[str, Any]
 ) -> Callable[[Any], Any]:
     """The function that puts the new layers on maps; called twice, they are shared."""
-    keywords = {"dtype": getattr(last, "dtype_policy", None), **keywords}
-    mask_name = f"{last.name}_interpretable_mask"
+    mask_name = f"{name}_interpretable_mask"
     if not add_layer:
         return InterpretableMask(**keywords, name=mask_name)
     mask = InterpretableMask(
@@ -154,9 +169,51 @@ def _interpretable_layers(
     )
     conv = InterpretableConv(
         **{"filters": filters, **_conv_keywords(keywords)},
-        name=f"{last.name}_interpretable_conv",
+        name=f"{name}_interpretable_conv",
     )
     return lambda maps: conv(mask(maps))
+
+
+def _whitened_layers(
+    name: str,
+    filters: int,
+    whitening: keras.layers.Conv2D,
+    keywords: dict[str, Any],
+) -> Callable[[Any], Any]:
+    """The same for whitened maps and two interpretable convolutions."""
+    config = {**whitening.get_config(), "name": f"{name}_whitening"}
+    copied = keras.layers.Conv2D.from_config({**config, "dtype": keywords["dtype"]})
+    copied.build((None, None, None, filters))
+    copied.set_weights(whitening.get_weights())
+    first, second = (
+        InterpretableConv(
+            **{"filters": filters, **_conv_keywords(keywords)},
+            name=f"{name}_interpretable_conv{ending}",
+        )
+        for ending in ("", "_2")
+    )
+    return lambda maps: second(first(copied(maps)))
+
+
+def _check_whitening(whitening: Any, channels: int, add_layer: bool) -> None:
+    if not add_layer:
+        raise ValueError(
+            "Expected `add_layer=True` with `whitening=`, which adds two layers. "
+            "Received: add_layer=False. Leave one of them out."
+        )
+    made = isinstance(whitening, keras.layers.Conv2D) and whitening.built
+    if not made or whitening.kernel.shape[:2] != (1, 1):
+        raise ValueError(
+            "Expected `whitening` as the 1x1 convolution that "
+            f"`ki.layers.whitening_conv` returns. Received: whitening={whitening!r}. "
+            "Call it with this layer's maps of some hundred training images."
+        )
+    if whitening.kernel.shape[2] != channels:
+        raise ValueError(
+            f"Expected `whitening` for the {channels} channels of the maps. Received: "
+            f"whitening={whitening!r} for {whitening.kernel.shape[2]}. Make it of the "
+            "maps of this very layer."
+        )
 
 
 def _check_model(model: Any) -> None:
@@ -239,7 +296,8 @@ def _obstacle(place: LayerPlace, channels_first: set[int]) -> str:
     last = finishing_operation(layer, model)
     names = {other.layer.name for other in layer_places(model)}
     interpretable = isinstance(layer, (InterpretableConv, InterpretableMask))
-    if interpretable or f"{last.name}_interpretable_mask" in names:
+    new = {f"{last.name}_interpretable_{kind}" for kind in ("mask", "conv")}
+    if interpretable or new & names:
         return "it is interpretable already"
     return ""
 

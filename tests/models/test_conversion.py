@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_interp.layers import InterpretableConv, InterpretableMask
+from keras_interp.layers import (
+    InterpretableConv,
+    InterpretableMask,
+    whitening_conv,
+)
 from keras_interp.models import InterpretableModel, to_interpretable
 
 UNCHANGED = {"add_layer": False, "mask": False, "filter_loss": None}
@@ -468,3 +472,67 @@ def test_a_quantised_model_is_copied_as_it_computes(rng):
     np.testing.assert_allclose(
         same.predict_on_batch(images), model.predict_on_batch(images), atol=1e-6
     )
+
+
+def whitening_of(model, layer_name, rng, **keywords):
+    maps = keras.Model(model.inputs, model.get_layer(layer_name).output)
+    images = pictures(rng, 4, model.input_shape[1])
+    return whitening_conv(maps.predict(images, verbose=0), **keywords)
+
+
+def test_whitened_maps_get_two_convolutions_and_no_mask(rng, tmp_path):
+    model = small_model()
+    whitening = whitening_of(model, "act1", rng, components=5)
+    converted = to_interpretable(model, "conv1", whitening=whitening, fraction=0.25)
+    assert_same_weights(model, converted)
+    names = [layer.name for layer in converted.layers]
+    start = names.index("act1")
+    assert names[start : start + 5] == [
+        "act1",
+        "act1_whitening",
+        "act1_interpretable_conv",
+        "act1_interpretable_conv_2",
+        "pool1",
+    ]
+    copied = converted.get_layer("act1_whitening")
+    assert copied is not whitening and not copied.trainable
+    for found, given in zip(copied.get_weights(), whitening.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, given)
+    top = converted.get_layer("act1_interpretable_conv_2")
+    assert top.filters == 8 and top.interpretable_filters == 2
+    images = pictures(rng, 8, 16)
+    converted.compile("adam", "mse")
+    labels = np.zeros(run(converted, images).shape)
+    converted.fit(images, labels, epochs=1, verbose=0)
+    np.testing.assert_array_equal(copied.get_weights()[0], whitening.get_weights()[0])
+    converted.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(run(loaded, images), run(converted, images))
+    with pytest.raises(ValueError, match="interpretable already"):
+        to_interpretable(converted, "act1")
+
+
+def test_whitening_takes_the_precision_of_the_model(rng):
+    model = small_model(dtype="mixed_float16")
+    whitening = whitening_of(model, "act1", rng)
+    converted = to_interpretable(model, "conv1", whitening=whitening)
+    assert converted.get_layer("act1_whitening").dtype_policy == (
+        converted.get_layer("act1").dtype_policy
+    )
+    assert np.isfinite(run(converted, pictures(rng, 2, 16))).all()
+
+
+def test_whitening_that_does_not_fit_is_refused(rng):
+    model = small_model()
+    fits = whitening_of(model, "act1", rng)
+    with pytest.raises(ValueError, match="add_layer=False"):
+        to_interpretable(model, "conv1", whitening=fits, add_layer=False)
+    with pytest.raises(ValueError, match="6 channels of the maps"):
+        to_interpretable(model, "conv2", whitening=fits)
+    for wrong in ("half", keras.layers.Conv2D(8, 1), keras.layers.Dense(3)):
+        with pytest.raises(ValueError, match="whitening_conv"):
+            to_interpretable(model, "conv1", whitening=wrong)
+    wide = keras.layers.Conv2D(8, 3)
+    wide.build((None, None, None, 8))
+    with pytest.raises(ValueError, match="1x1"):
+        to_interpretable(model, "conv1", whitening=wide)
