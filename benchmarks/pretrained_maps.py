@@ -175,11 +175,12 @@ def fine_tune(
     inputs, shown = trunk.preprocess(images), trunk.preprocess(task.dataset.images)
     epochs = arguments.epochs or EPOCHS[arguments.data]
     whitening = ki.layers.whitening_conv(maps, COMPONENTS)
+    regularizer = keras.regularizers.L2(1e-4)
     for name, given in (("whitened", whitening), ("mask and layer", None)):
         start = time.perf_counter()
         keras.utils.set_random_seed(seed)
         model = ki.models.to_interpretable(
-            classifier, last, whitening=given, kernel_regularizer=keras.regularizers.L2(1e-4)
+            classifier, last, whitening=given, kernel_regularizer=regularizer
         )
         below = model.layers[: model.layers.index(model.get_layer(last)) + 1]
         for layer in below:
