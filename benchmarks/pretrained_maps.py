@@ -49,7 +49,9 @@ ROUTES = {
 }
 
 
-def plain_network(maps: np.ndarray, preparation: str, count: int) -> keras.Model:
+def plain_network(
+    maps: np.ndarray, preparation: str, count: int, filter_loss: str
+) -> keras.Model:
     """From the frozen maps to the score, as a user types it."""
     before = {
         "raw": list,
@@ -57,7 +59,11 @@ def plain_network(maps: np.ndarray, preparation: str, count: int) -> keras.Model
         "whitened": lambda: [ki.layers.whitening_conv(maps, COMPONENTS)],
     }
     regularizer = keras.regularizers.L2(1e-4)
-    options = {"padding": "same", "kernel_regularizer": regularizer}
+    options = {
+        "padding": "same",
+        "kernel_regularizer": regularizer,
+        "filter_loss": filter_loss,
+    }
     return ki.models.InterpretableSequential(
         [
             keras.Input(maps.shape[1:]),
@@ -85,7 +91,7 @@ def described(name: str, network: TrainedNetwork, seconds: float) -> str:
     found = network.measured
     assert found.groups is not None
     return (
-        f"{name:42} accuracy {network.accuracy:.3f}  "
+        f"{name:42} accuracy {network.accuracy:.3f}  groups {found.groups.groups}  "
         f"detectors {found.groups.detectors.sum()}/{len(found.groups.detectors)}  "
         f"tracking {found.tracking.value:+.2f}  hit gain {found.hit_gain.value:+.2f}  "
         f"instability {found.instability.value:.3f}  {seconds:.0f} s"
@@ -116,13 +122,14 @@ def run(task: Task, arguments: argparse.Namespace, trunk: FrozenTrunk) -> None:
                 continue
             start = time.perf_counter()
             keras.utils.set_random_seed(seed)
-            model = compiled(plain_network(maps, preparation, count), 1e-3)
+            network = plain_network(maps, preparation, count, arguments.filter_loss)
+            model = compiled(network, 1e-3)
             log = model.fit(maps, labels, epochs=epochs, batch_size=64, verbose=0)
-            network = measured(
+            found = measured(
                 model, log.history, task, task.features, trunk.receptive_field()
             )
             seconds = time.perf_counter() - start
-            print(described(f"{name}, seed {seed}", network, seconds), flush=True)
+            print(described(f"{name}, seed {seed}", found, seconds), flush=True)
         if arguments.fine_tune:
             fine_tune(task, trunk, images, labels, maps, arguments, seed)
 
@@ -229,6 +236,7 @@ def main() -> None:
     parser.add_argument("--categories", nargs="+", default=["bird"])
     parser.add_argument("--backbone", default="squeezenet", choices=BACKBONES)
     parser.add_argument("--routes", nargs="*", default=["recipe", *ROUTES])
+    parser.add_argument("--filter-loss", default="posterior", help="of the routes")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="with the pretrained network frozen")
