@@ -48,6 +48,9 @@ class InterpretableConv(keras.layers.Conv2D):
     model.fit(images, labels, epochs=5)
     ```
 
+    On the maps of a pretrained network put `ki.layers.whitening_conv` before two of
+    these layers: on raw maps hardly a filter finds a part.
+
     The released code, in full: `filter_loss="authors"`, `scale="paper"`,
     `peak="centroid"`, `fraction=1`, `learn_beta=True` and `beta=4 * n / (n - 1)` for
     maps of `n x n` cells, its first slope of 2. With these come its temperature of 0.5,
