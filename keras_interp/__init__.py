@@ -32,7 +32,8 @@ def _is_the_command() -> bool:
     started = Path(sys.argv[0] if sys.argv else "").name
     if started in ("keras-interp", "keras-interp.exe", "keras-interp-script.py"):
         return True
-    return sys.orig_argv[1:3] == ["-m", "keras_interp.cli"]
+    as_module = sys.orig_argv[1:3]
+    return as_module in (["-m", "keras_interp"], ["-m", "keras_interp.cli"])
 
 
 if _is_the_command():

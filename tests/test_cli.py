@@ -22,6 +22,12 @@ def test_version_is_that_of_the_package():
     assert result.output == f"keras-interp {keras_interp.__version__}\n"
 
 
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "keras_interp", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout == f"keras-interp {keras_interp.__version__}\n"
+
+
 def test_a_shell_completes_commands():
     assert "--install-completion" in CliRunner().invoke(app, ["--help"]).output
     asked = {"_KERAS_INTERP_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
