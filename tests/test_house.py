@@ -37,6 +37,7 @@ ORDER = (
     "cli_explain",
     "cli_report",
     "cli",
+    "__main__",
 )
 # A method that is a shorter way to call what stands above it imports that when called.
 SHORTER_WAYS = {
