@@ -43,6 +43,7 @@ def test_a_folder_for_manual_downloads_is_found(prepare, tmp_path):
     assert prepare(recipe.Builder).info.splits["train"].num_examples == 15
 
 
+@pytest.mark.slow
 def test_real_animals_are_those_of_load(real_data, prepare, collect, assert_identical):
     root = real_data / "animal_part"
     options = {

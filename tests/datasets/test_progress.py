@@ -18,6 +18,7 @@ announce("done: [1]")
 
 
 @pytest.mark.skipif(find_spec("ipywidgets") is not None, reason="has ipywidgets")
+@pytest.mark.slow
 def test_a_notebook_shows_plain_lines_and_no_warning():
     cell = nbformat.v4.new_code_cell(CODE)
     notebook = nbformat.v4.new_notebook(cells=[cell])

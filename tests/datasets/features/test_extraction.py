@@ -512,6 +512,7 @@ def test_killed_in_the_middle(tmp_path):
     assert found.manifest == wanted.manifest
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_named(tmp_path):
     limit = """
 import resource, signal

@@ -348,6 +348,7 @@ def test_distillation_comes_nearer_to_the_performer(make, scenes):
 # Traces -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="torch runs without a trace"
 )
