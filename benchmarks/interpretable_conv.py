@@ -41,6 +41,9 @@ LAYERS = {
         CHANNELS, 3, padding="same", monitor=False
     ),
     "default": lambda: ki.InterpretableConv(CHANNELS, 3, padding="same"),
+    "parts": lambda: ki.InterpretableConv(
+        CHANNELS, 3, padding="same", filter_loss="parts"
+    ),
     "fraction=1": lambda: ki.InterpretableConv(
         CHANNELS, 3, padding="same", fraction=1.0
     ),

@@ -11,7 +11,8 @@ SqueezeNet: an ordinary network, one with `filter_loss="posterior"` and one with
 landmarks with a filter that tracks the landmark which it hits, and the effective number
 of these groups. `--photographs` also shows the network the whole photographs, of whose
 crops it knows the animals, and prints the share of peaks inside the animal's box beside
-the share of cells there, which is chance. `--development` leaves the test images alone
+the share of cells there, which is chance. `--figure` draws twelve scored images at
+random, with eight filters on each. `--development` leaves the test images alone
 and scores on held-back training images, on which anything is to be chosen. `--ablate`
 leaves out one component of the search for places at a time.
 """
@@ -23,14 +24,17 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from unittest import mock
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 
-from keras_interp import datasets, metrics
+from keras_interp import datasets, metrics, plotting
 from keras_interp.datasets._registry import find_root
 from keras_interp.layers import _part_places
+from keras_interp.reporting._sections import representative_filters
 from keras_interp.reproduce._tasks import Task, plan_tasks
 from keras_interp.reproduce._trunk import FrozenTrunk, Projection
 from keras_interp.reproduce.icnn._training import (
@@ -125,6 +129,28 @@ class Photographs:
         return f"peaks on the animal {share:.2f}, by chance {inside.mean():.2f}"
 
 
+def draw(path: Path, task: Task, network: TrainedNetwork, seed: int) -> None:
+    """Twelve images that chose no part, with the surest filters, each part's first."""
+    found = network.measured
+    filters = representative_filters(found, 8)
+    names = [found.names.names[one] or f"filter {one}" for one in filters]
+    scored = np.flatnonzero(~found.chose)
+    shown = np.random.default_rng(seed).choice(scored, 12, replace=False)
+    figure, axes = plt.subplots(3, 4, figsize=(18, 10))
+    # Labels stand on both sides of an image.
+    figure.subplots_adjust(0.06, 0.01, 0.94, 0.99, wspace=0.7, hspace=0.03)
+    for ax, row in zip(axes.flat, shown, strict=True):
+        plotting.parts_on_image(
+            task.dataset.subset(task.objects()).images[found.images[row]],
+            found.layer.maps[row][..., filters],
+            found.receptive_field,
+            ax,
+            names=names,
+        )
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
 def the_tasks(arguments: argparse.Namespace, trunk: FrozenTrunk) -> Iterator[Task]:
     plan = plan_tasks(
         arguments.data,
@@ -156,6 +182,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--photographs", action="store_true", help="of animal_part")
+    parser.add_argument("--figure", type=Path, help="PNG, of the first seed of parts")
     parser.add_argument("--development", action="store_true")
     parser.add_argument("--ablate", action="store_true")
     arguments = parser.parse_args()
@@ -183,8 +210,9 @@ def run(task: Task, arguments: argparse.Namespace, trunk: FrozenTrunk) -> None:
     photographs = None
     if arguments.photographs:
         photographs = Photographs.of(task, trunk, projection)
+    first = arguments.first_seed
     for mode, component in runs:
-        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+        for seed in range(first, first + arguments.seeds):
             start = time.perf_counter()
             kind = "ordinary" if mode == "ordinary" else "interpretable"
             settings = dataclasses.replace(
@@ -197,6 +225,8 @@ def run(task: Task, arguments: argparse.Namespace, trunk: FrozenTrunk) -> None:
             print(described(name, network, time.perf_counter() - start), flush=True)
             if mode == "parts":
                 print(f"  {model.get_layer(TARGET_LAYER).part_search}", flush=True)
+                if arguments.figure and (seed, component) == (first, None):
+                    draw(arguments.figure, task, network, seed)
             if photographs is not None:
                 print(f"  {photographs.described(model)}", flush=True)
 

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 import keras_interp as ki
-from keras_interp.reproduce._tasks import Task, plan_tasks
+from keras_interp.reproduce._tasks import PHOTOGRAPHS, Task, plan_tasks
 from keras_interp.reproduce._trunk import BACKBONES, FrozenTrunk, Projection
 from keras_interp.reproduce.icnn._training import (
     TARGET_LAYER,
@@ -38,8 +38,6 @@ from keras_interp.reproduce.icnn._training import (
 
 FILTERS = 96
 COMPONENTS = 96
-# Those of the recipe. More of them cost the dogs' filters their part.
-EPOCHS = {"cub": 8, "animal_part": 12}
 ROUTES = {
     "raw, one layer": ("raw", 1),
     "raw, two layers": ("raw", 2),
@@ -50,13 +48,16 @@ ROUTES = {
 
 
 def plain_network(
-    maps: np.ndarray, preparation: str, count: int, filter_loss: str
+    maps: np.ndarray, route: str, filter_loss: str, strength: float
 ) -> keras.Model:
     """From the frozen maps to the score, as a user types it."""
+    preparation, count = ROUTES[route]
     before = {
         "raw": list,
         "normalised": lambda: [keras.layers.BatchNormalization()],
-        "whitened": lambda: [ki.layers.whitening_conv(maps, COMPONENTS)],
+        "whitened": lambda: [
+            ki.layers.whitening_conv(maps, COMPONENTS, strength=strength)
+        ],
     }
     regularizer = keras.regularizers.L2(1e-4)
     options = {
@@ -98,38 +99,47 @@ def described(name: str, network: TrainedNetwork, seconds: float) -> str:
     )
 
 
+def training_images(
+    task: Task, repeat_background: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images and their mirror images, and labels."""
+    rows = np.flatnonzero(task.is_train)
+    if repeat_background:
+        background = rows[task.targets[rows] == 0]
+        objects = len(rows) - len(background)
+        rows = np.concatenate([rows, np.resize(background, objects - len(background))])
+    images = task.dataset.images[rows]
+    images = np.concatenate([images, images[:, :, ::-1]])
+    return images, np.tile(task.targets[rows], 2)
+
+
 def run(task: Task, arguments: argparse.Namespace, trunk: FrozenTrunk) -> None:
     """Train and print all routes of one task."""
-    learnt = np.flatnonzero(task.is_train)
-    images = task.dataset.images[learnt]
-    images = np.concatenate([images, images[:, :, ::-1]])
-    labels = np.tile(task.targets[learnt], 2)
-    maps = np.concatenate(
-        [task.features[learnt], trunk.features(images[len(learnt) :])]
-    )
+    images, labels = training_images(task, arguments.repeat_background)
+    maps = trunk.features(images)
     scored = "held-back training" if arguments.development else "test"
     print(
         f"{task.name}, {trunk.name}: {len(images)} training images, "
         f"{int((~task.is_train).sum())} {scored} images",
         flush=True,
     )
-    epochs = arguments.epochs or EPOCHS[arguments.data]
+    epochs = arguments.epochs or task.usual_epochs
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         if "recipe" in arguments.routes:
             run_recipe(task, trunk, seed)
-        for name, (preparation, count) in ROUTES.items():
-            if name not in arguments.routes:
-                continue
+        for route in [name for name in ROUTES if name in arguments.routes]:
             start = time.perf_counter()
             keras.utils.set_random_seed(seed)
-            network = plain_network(maps, preparation, count, arguments.filter_loss)
+            network = plain_network(
+                maps, route, arguments.filter_loss, arguments.strength
+            )
             model = compiled(network, 1e-3)
             log = model.fit(maps, labels, epochs=epochs, batch_size=64, verbose=0)
             found = measured(
                 model, log.history, task, task.features, trunk.receptive_field()
             )
             seconds = time.perf_counter() - start
-            print(described(f"{name}, seed {seed}", found, seconds), flush=True)
+            print(described(f"{route}, seed {seed}", found, seconds), flush=True)
         if arguments.fine_tune:
             fine_tune(task, trunk, images, labels, maps, arguments, seed)
 
@@ -180,7 +190,7 @@ def fine_tune(
     classifier = trained_classifier(trunk, maps, labels)
     last = trunk.network.layers[-1].name
     inputs, shown = trunk.preprocess(images), trunk.preprocess(task.dataset.images)
-    epochs = arguments.epochs or EPOCHS[arguments.data]
+    epochs = arguments.epochs or task.usual_epochs
     whitening = ki.layers.whitening_conv(maps, COMPONENTS)
     regularizer = keras.regularizers.L2(1e-4)
     for name, given in (("whitened", whitening), ("mask and layer", None)):
@@ -232,10 +242,19 @@ def report(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="cub", choices=tuple(EPOCHS))
+    parser.add_argument("--data", default="cub", choices=PHOTOGRAPHS)
     parser.add_argument("--categories", nargs="+", default=["bird"])
     parser.add_argument("--backbone", default="squeezenet", choices=BACKBONES)
-    parser.add_argument("--routes", nargs="*", default=["recipe", *ROUTES])
+    parser.add_argument(
+        "--routes",
+        nargs="*",
+        default=["recipe", *ROUTES],
+        choices=["recipe", *ROUTES],
+    )
+    parser.add_argument("--strength", type=float, default=0.5, help="of the whitening")
+    parser.add_argument(
+        "--repeat-background", action="store_true", help="until it is half of all"
+    )
     parser.add_argument("--filter-loss", default="posterior", help="of the routes")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)

@@ -181,8 +181,9 @@ def _whitened_layers(
     keywords: dict[str, Any],
 ) -> Callable[[Any], Any]:
     """The same for whitened maps and two interpretable convolutions."""
-    config = {**whitening.get_config(), "name": f"{name}_whitening"}
-    copied = keras.layers.Conv2D.from_config({**config, "dtype": keywords["dtype"]})
+    changes = {"name": f"{name}_whitening", "dtype": keywords["dtype"]}
+    config = {**whitening.get_config(), **changes}
+    copied = keras.layers.Conv2D.from_config(config)
     copied.build((None, None, None, filters))
     copied.set_weights(whitening.get_weights())
     first, second = (
