@@ -99,28 +99,18 @@ def described(name: str, network: TrainedNetwork, seconds: float) -> str:
     )
 
 
-def training_images(
-    task: Task, repeat_background: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Images and their mirror images, and labels."""
-    rows = np.flatnonzero(task.is_train)
-    if repeat_background:
-        background = rows[task.targets[rows] == 0]
-        objects = len(rows) - len(background)
-        rows = np.concatenate([rows, np.resize(background, objects - len(background))])
-    images = task.dataset.images[rows]
-    images = np.concatenate([images, images[:, :, ::-1]])
-    return images, np.tile(task.targets[rows], 2)
-
-
 def run(task: Task, arguments: argparse.Namespace, trunk: FrozenTrunk) -> None:
     """Train and print all routes of one task."""
-    images, labels = training_images(task, arguments.repeat_background)
+    learnt = np.flatnonzero(task.is_train)
+    images = task.dataset.images[learnt]
+    images = np.concatenate([images, images[:, :, ::-1]])
+    labels = np.tile(task.targets[learnt], 2)
     maps = trunk.features(images)
     scored = "held-back training" if arguments.development else "test"
     print(
         f"{task.name}, {trunk.name}: {len(images)} training images, "
-        f"{int((~task.is_train).sum())} {scored} images",
+        f"{int((~task.is_train).sum())} {scored} images, maps of standard deviation "
+        f"{maps.std(dtype='float32'):.1f} and up to {maps.max():.0f}",
         flush=True,
     )
     epochs = arguments.epochs or task.usual_epochs
@@ -252,9 +242,6 @@ def main() -> None:
         choices=["recipe", *ROUTES],
     )
     parser.add_argument("--strength", type=float, default=0.5, help="of the whitening")
-    parser.add_argument(
-        "--repeat-background", action="store_true", help="until it is half of all"
-    )
     parser.add_argument("--filter-loss", default="posterior", help="of the routes")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)
